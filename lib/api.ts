@@ -1,0 +1,121 @@
+/**
+ * The JSON bodies of the HTTP API: what `routes/` writes and `lib/client.ts` reads.
+ *
+ * Timestamps are seconds since 1970 with decimals; sizes are bytes.
+ */
+
+/** `PUT /keys/{key}`, 200. */
+export interface PutAnswer {
+  readonly key: string;
+  readonly timestamp: number;
+  /** The same text as in the `ETag`, without its quotes. */
+  readonly version: string;
+  readonly size: number;
+  /** Nodes that had the value on disk when this was answered. */
+  readonly replicas: readonly string[];
+}
+
+/** `DELETE /keys/{key}`, 200. Where there was no such key: 404, a problem of code `key_not_found`. */
+export interface DeleteAnswer {
+  readonly key: string;
+  readonly timestamp: number;
+  readonly version: string;
+  readonly replicas: readonly string[];
+}
+
+/** `GET /keys`, 200. */
+export interface KeysAnswer {
+  readonly keys: readonly {
+    readonly key: string;
+    readonly size: number;
+    readonly timestamp: number;
+    readonly type: string;
+    readonly version: string;
+  }[];
+  /** To be given as `after` for the next page; null on the last. */
+  readonly next: string | null;
+}
+
+/** `GET /haskey/{key}`, 200: 0 where this node has no copy. */
+export interface HasKeyAnswer {
+  readonly key: string;
+  readonly timestamp: number;
+}
+
+/** `GET /whereis/{key}`, 200. */
+export interface WhereIsAnswer {
+  readonly key: string;
+  readonly partition: number;
+  readonly nodes: readonly string[];
+}
+
+/** `POST /balance`, `POST /purge`, `POST /leave`: 202 with `Location`; `GET /tasks/{id}`: 200. */
+export interface TaskAnswer {
+  readonly id: string;
+  readonly kind: "balance" | "purge" | "leave";
+  readonly done: boolean;
+  readonly compared: number;
+  readonly sent: number;
+  readonly fetched: number;
+  readonly dropped: number;
+  readonly failed: number;
+  readonly error: string | null;
+  readonly started: number;
+  readonly ended: number | null;
+}
+
+/** `GET /nodes`, `POST /nodes`, `DELETE /nodes/{host:port}`: 200. */
+export interface RingAnswer {
+  readonly ring: string;
+  /** The node that answered. */
+  readonly self: string;
+  readonly replicas: number;
+  readonly partitions: number;
+  readonly layout: string;
+  readonly changing: boolean;
+  readonly nodes: readonly {
+    readonly address: string;
+    readonly url: string;
+    readonly state: "joining" | "up" | "leaving" | "left" | "removed";
+    readonly reachable: boolean;
+    readonly synced: boolean;
+    readonly primaryPartitions: number;
+    readonly ownedPartitions: number;
+    readonly storeId: string;
+  }[];
+}
+
+/** Body of `POST /nodes`, as a joining node sends it. */
+export interface JoinBody {
+  readonly address: string;
+  readonly storeId: string;
+  readonly incarnation: number;
+}
+
+/** `GET /` with `Accept: application/json`, 200. */
+export interface StatusAnswer extends RingAnswer {
+  readonly software: string;
+  readonly uptimeSeconds: number;
+  readonly keys: number;
+  readonly bytes: number;
+  readonly countsComplete: boolean;
+  readonly localKeys: number;
+  readonly localBytes: number;
+  readonly warnings: readonly string[];
+}
+
+/** Every error: `application/problem+json`, RFC 9457, with these members beside the facts of the case. */
+export interface ProblemAnswer {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** One sentence: what happened and what to do. */
+  readonly detail: string;
+  /** Stable; see `routes/problem.ts`. */
+  readonly code: string;
+  readonly retryable?: boolean;
+  readonly [fact: string]: unknown;
+}
+
+/** Path prefix of the one route between nodes. */
+export const PEER_PATH = "/_peer/messages";

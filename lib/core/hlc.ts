@@ -1,0 +1,78 @@
+/**
+ * A version: the hybrid logical clock stamp of one write, totally ordered.
+ *
+ * `wallMs` is milliseconds since 1970 as the coordinator's clock had them (or
+ * later, where it had seen a later stamp), `counter` orders stamps within one
+ * millisecond, `writer` names the store and the incarnation that issued the
+ * stamp, so that no stamp is ever issued twice.
+ *
+ * After Kulkarni et al., "Logical Physical Clocks", 2014.
+ */
+export interface Version {
+  readonly wallMs: number;
+  readonly counter: number;
+  readonly writer: string;
+}
+
+/** Order of two versions: negative if `a` is older, zero only if they are the same stamp. */
+export function compareVersions(a: Version, b: Version): number {
+  return a.wallMs - b.wallMs || a.counter - b.counter ||
+    (a.writer < b.writer ? -1 : a.writer > b.writer ? 1 : 0);
+}
+
+/** Order in which "no version" is older than every version. */
+export function compareOptionalVersions(a: Version | undefined, b: Version | undefined): number {
+  if (a === undefined || b === undefined) return (a === undefined ? 0 : 1) - (b === undefined ? 0 : 1);
+  return compareVersions(a, b);
+}
+
+/** The writer id of one run of one store. Incarnations start at 1 and only rise. */
+export function writerId(storeId: string, incarnation: number): string {
+  return `${storeId}.${incarnation}`;
+}
+
+/** A version as people see it: seconds since 1970. Precise to the millisecond; orders nothing. */
+export function timestampSeconds(version: Version): number {
+  return version.wallMs / 1000;
+}
+
+/** The text of a version, as in an `ETag`: letters, digits, dots and dashes only. */
+export function formatVersion(version: Version): string {
+  return `${version.wallMs}-${version.counter}-${version.writer}`;
+}
+
+/** The clock that a node stamps its writes with. It reads no clock of its own. */
+export class HybridLogicalClock {
+  readonly #writer: string;
+  #wallMs = 0;
+  #counter = 0;
+  #restamps = 0;
+
+  constructor(writer: string) {
+    this.#writer = writer;
+  }
+
+  /**
+   * Issues a stamp greater than every stamp issued before, and greater than
+   * `above` where that is given.
+   *
+   * Going above a stamp does not drag the clock along: one far-ahead key must
+   * not push the stamps of all others ahead.
+   */
+  issue(nowMs: number, above?: Version): Version {
+    if (nowMs > this.#wallMs) {
+      this.#wallMs = nowMs;
+      this.#counter = 0;
+    } else {
+      this.#counter++;
+    }
+    const own = { wallMs: this.#wallMs, counter: this.#counter, writer: this.#writer };
+    if (above === undefined || compareVersions(own, above) > 0) return own;
+    // This clock may reach that millisecond later and issue the same counter: the suffix keeps the two apart.
+    return {
+      wallMs: above.wallMs,
+      counter: above.counter + 1,
+      writer: `${this.#writer}+${++this.#restamps}`,
+    };
+  }
+}

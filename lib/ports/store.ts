@@ -1,0 +1,78 @@
+/** A key: at most 8 parts; strings order by their UTF-8 bytes, numbers (safe integers >= 0) by value. */
+export type StoreKey = readonly (string | number)[];
+
+/** One entry as read. */
+export interface StoreEntry {
+  readonly key: StoreKey;
+  readonly value: Uint8Array;
+  /** Changes with every commit that sets the entry; compared by `Check`, meaningless otherwise. */
+  readonly versionstamp: string;
+}
+
+/** One change of a commit. Deleting what is not there is no error. */
+export type Mutation =
+  | { readonly kind: "set"; readonly key: StoreKey; readonly value: Uint8Array }
+  | { readonly kind: "delete"; readonly key: StoreKey };
+
+/** A condition of a commit: the entry is as it was read (`undefined`: absent). */
+export interface Check {
+  readonly key: StoreKey;
+  readonly versionstamp: string | undefined;
+}
+
+/** The part of the key space below `prefix` (which is itself excluded), between two keys that share that prefix. */
+export interface StoreRange {
+  readonly prefix: StoreKey;
+  /** Only keys greater than this one (excluded). */
+  readonly after?: StoreKey;
+  /** Only keys less than this one (excluded). */
+  readonly before?: StoreKey;
+}
+
+/** Bounds every adapter accepts; a commit past one of them throws `RangeError`. */
+export const STORE_LIMITS = {
+  /** Bytes of one value. */
+  valueBytes: 65_536,
+  /** Bytes of keys and values of one commit together, with room left for the adapter's overhead. */
+  commitBytes: 780_000,
+  /** Changes in one commit. */
+  mutations: 1_000,
+  /** Conditions of one commit. */
+  checks: 100,
+} as const;
+
+/** The disk is full. Nothing of the commit was stored; reads still work. */
+export class StoreFullError extends Error {
+  override readonly name = "StoreFullError";
+}
+
+/**
+ * The commit may or may not have happened. Only a remote database answers so;
+ * who caches must forget, and read again.
+ */
+export class StoreUnknownError extends Error {
+  override readonly name = "StoreUnknownError";
+}
+
+/**
+ * A node's own database: ordered entries, changed by atomic commits.
+ *
+ * Ownership: one `Store` has one user, who closes it. Ordering: a read sees
+ * every commit resolved before it began; commits take effect in some order
+ * consistent with that. `getMany` of up to ten keys is one snapshot; a listing
+ * is not. Values handed in must not be changed afterwards; values handed out
+ * belong to the caller. Any other failure throws `Error` and has changed nothing.
+ */
+export interface Store {
+  /** The entries of `keys`, in their order; `undefined` where there is none. Any number of keys. */
+  getMany(keys: readonly StoreKey[]): Promise<(StoreEntry | undefined)[]>;
+  /** Entries of a range in key order. `limit` bounds them; without it the whole range streams. */
+  list(range: StoreRange, options?: { limit?: number; reverse?: boolean }): AsyncIterable<StoreEntry>;
+  /**
+   * Applies all mutations or none, durable (fsynced) when it resolves. Resolves to `false`, with nothing
+   * changed, where a check failed.
+   */
+  commit(mutations: readonly Mutation[], checks?: readonly Check[]): Promise<boolean>;
+  /** Frees the database. What is under way is finished first; later calls throw. */
+  close(): Promise<void>;
+}
