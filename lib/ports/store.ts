@@ -33,13 +33,45 @@ export interface StoreRange {
 export const STORE_LIMITS = {
   /** Bytes of one value. */
   valueBytes: 65_536,
+  /** Bytes of one key, as `storeKeyBytes` counts them. */
+  keyBytes: 2_040,
   /** Bytes of keys and values of one commit together, with room left for the adapter's overhead. */
   commitBytes: 780_000,
+  /** Bytes of the keys of one commit, those of values set and deleted alike: 1,000 keys of 80 bytes, 76 of 1,050. */
+  commitKeyBytes: 80_000,
   /** Changes in one commit. */
   mutations: 1_000,
   /** Conditions of one commit. */
   checks: 100,
 } as const;
+
+/** Bytes a key counts for in `STORE_LIMITS`: its strings in UTF-8 (a NUL is two bytes), 2 more each; a number is 9. */
+export function storeKeyBytes(key: StoreKey): number {
+  let bytes = 0;
+  for (const part of key) bytes += typeof part === "number" ? 9 : stringBytes(part) + 2;
+  return bytes;
+}
+
+function stringBytes(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x800) bytes += isSurrogate(unit) && isPaired(text, i) ? 1 : 2;
+    else if (unit >= 0x80 || unit === 0) bytes += 1;
+  }
+  return bytes;
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff;
+}
+
+/** Whether the surrogate at `i` has its other half beside it: the pair is four bytes, one alone is three. */
+function isPaired(text: string, i: number): boolean {
+  const high = text.charCodeAt(i) < 0xdc00;
+  const other = text.charCodeAt(high ? i + 1 : i - 1);
+  return high ? other >= 0xdc00 && other <= 0xdfff : other >= 0xd800 && other < 0xdc00;
+}
 
 /** The disk is full. Nothing of the commit was stored; reads still work. */
 export class StoreFullError extends Error {
