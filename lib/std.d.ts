@@ -92,8 +92,36 @@ declare module "@std/http/negotiation" {
 }
 
 declare module "@std/http/status" {
-  export const STATUS_CODE: Readonly<Record<string, number>>;
+  /** The part of the table that MyDHT uses. */
+  export const STATUS_CODE: {
+    readonly OK: 200;
+    readonly Accepted: 202;
+    readonly NoContent: 204;
+    readonly PartialContent: 206;
+    readonly NotModified: 304;
+    readonly BadRequest: 400;
+    readonly Unauthorized: 401;
+    readonly Forbidden: 403;
+    readonly NotFound: 404;
+    readonly MethodNotAllowed: 405;
+    readonly RequestTimeout: 408;
+    readonly Conflict: 409;
+    readonly PreconditionFailed: 412;
+    readonly ContentTooLarge: 413;
+    readonly URITooLong: 414;
+    readonly UnsupportedMediaType: 415;
+    readonly RangeNotSatisfiable: 416;
+    readonly MisdirectedRequest: 421;
+    readonly InternalServerError: 500;
+    readonly NotImplemented: 501;
+    readonly ServiceUnavailable: 503;
+    readonly InsufficientStorage: 507;
+  };
   export const STATUS_TEXT: Readonly<Record<number, string>>;
+}
+
+declare module "@std/media-types/type-by-extension" {
+  export function typeByExtension(extension: string): string | undefined;
 }
 
 declare module "@std/streams/byte-slice-stream" {
@@ -108,4 +136,8 @@ declare module "@std/streams/to-bytes" {
 
 declare module "@std/text/closest-string" {
   export function closestString(given: string, possible: readonly string[]): string;
+}
+
+declare module "@std/text/levenshtein-distance" {
+  export function levenshteinDistance(a: string, b: string): number;
 }
