@@ -7,9 +7,10 @@ import {
   type StoreKey,
   type StoreRange,
 } from "../ports/store.ts";
+import { CallGate } from "./call_gate.ts";
 import { afterAllBelow, orderedText } from "./key_order.ts";
 import { SortedTexts } from "./sorted_texts.ts";
-import { assertWithinBounds } from "./store_bounds.ts";
+import { assertRange, assertWithinBounds } from "./store_bounds.ts";
 
 /** Entries read at once by a listing; commits between two such pages show in the later one. */
 const LIST_PAGE_ENTRIES = 500;
@@ -103,10 +104,9 @@ export interface MemoryStoreHooks {
 export class MemoryStore implements Store {
   readonly #disk: MemoryDisk;
   readonly #hooks: MemoryStoreHooks;
-  #state: "open" | "closed" | "crashed" = "open";
+  readonly #gate = new CallGate("the store");
+  #crashed = false;
   #commits = 0;
-  #underWay = 0;
-  #whenIdle: (() => void) | undefined;
 
   constructor(disk: MemoryDisk, hooks: MemoryStoreHooks = {}) {
     this.#disk = disk;
@@ -123,7 +123,7 @@ export class MemoryStore implements Store {
    * and no commit of it reaches the disk any more.
    */
   crash(): void {
-    this.#state = "crashed";
+    this.#crashed = true;
   }
 
   getMany(keys: readonly StoreKey[]): Promise<(StoreEntry | undefined)[]> {
@@ -137,6 +137,7 @@ export class MemoryStore implements Store {
     range: StoreRange,
     options: { limit?: number; reverse?: boolean } = {},
   ): AsyncGenerator<StoreEntry, void, void> {
+    assertRange(range);
     const { limit = Infinity, reverse = false } = options;
     const prefix = orderedText(range.prefix);
     let after = range.after === undefined ? prefix : orderedText(range.after);
@@ -170,23 +171,19 @@ export class MemoryStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#assertOpen();
-    if (this.#state === "crashed") return;
-    this.#state = "closed";
-    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenIdle = resolve);
+    if (!this.#crashed) await this.#gate.close();
   }
 
-  /** Runs a call of an open store, counted while under way; a crashed store's calls never settle. */
-  async #run<T>(call: () => Promise<T>): Promise<T> {
-    this.#assertOpen();
-    this.#underWay++;
-    try {
+  /** Runs a call of an open store; a crashed one's never settle. */
+  #run<T>(call: () => Promise<T>): Promise<T> {
+    return this.#gate.run(async () => {
       await this.#endIfCrashed();
-      return await call();
-    } finally {
-      await this.#endIfCrashed();
-      if (--this.#underWay === 0) this.#whenIdle?.();
-    }
+      try {
+        return await call();
+      } finally {
+        await this.#endIfCrashed();
+      }
+    });
   }
 
   async #delay(): Promise<void> {
@@ -197,11 +194,7 @@ export class MemoryStore implements Store {
 
   /** Never resolves once the process is dead. */
   #endIfCrashed(): Promise<void> | void {
-    if (this.#state === "crashed") return new Promise<void>(() => {});
-  }
-
-  #assertOpen(): void {
-    if (this.#state === "closed") throw new Error("Cannot use the store: it is closed");
+    if (this.#crashed) return new Promise<void>(() => {});
   }
 }
 

@@ -1,4 +1,11 @@
-import { type Check, type Mutation, STORE_LIMITS, type StoreKey, storeKeyBytes } from "../ports/store.ts";
+import {
+  type Check,
+  type Mutation,
+  STORE_LIMITS,
+  type StoreKey,
+  storeKeyBytes,
+  type StoreRange,
+} from "../ports/store.ts";
 
 const MAX_KEY_PARTS = 8;
 
@@ -18,9 +25,18 @@ export function assertWithinBounds(mutations: readonly Mutation[], checks: reado
     assertAtMost("bytes of one value", mutation.value.byteLength, STORE_LIMITS.valueBytes);
     valueBytes += mutation.value.byteLength;
   }
-  for (const check of checks) checkedKeyBytes(check.key);
+  for (const check of checks) keyBytes += checkedKeyBytes(check.key);
   assertAtMost("bytes of keys in one commit", keyBytes, STORE_LIMITS.commitKeyBytes);
   assertAtMost("bytes in one commit", keyBytes + valueBytes, STORE_LIMITS.commitBytes);
+}
+
+/** Throws `TypeError` where a bound of a range does not share its prefix. */
+export function assertRange(range: StoreRange): void {
+  for (const bound of [range.after, range.before]) {
+    if (bound !== undefined && !range.prefix.every((part, i) => bound[i] === part)) {
+      throw new TypeError(`Cannot list below ${JSON.stringify(range.prefix)}: a bound has another prefix`);
+    }
+  }
 }
 
 function checkedKeyBytes(key: StoreKey): number {

@@ -35,9 +35,9 @@ export const STORE_LIMITS = {
   valueBytes: 65_536,
   /** Bytes of one key, as `storeKeyBytes` counts them. */
   keyBytes: 2_040,
-  /** Bytes of keys and values of one commit together, with room left for the adapter's overhead. */
-  commitBytes: 780_000,
-  /** Bytes of the keys of one commit, those of values set and deleted alike: 1,000 keys of 80 bytes, 76 of 1,050. */
+  /** Bytes of keys and values of one commit together: room for 12 chunks of 60 KiB and 1,920 bytes more. */
+  commitBytes: 739_200,
+  /** Bytes of the keys of one commit, those of deletions and checks included: 1,000 of 80 bytes, 76 of 1,050. */
   commitKeyBytes: 80_000,
   /** Changes in one commit. */
   mutations: 1_000,

@@ -145,6 +145,11 @@ function rangeContract(given: Given): void {
     });
   }
 
+  given("given a bound with another prefix, then throws TypeError", async (store) => {
+    await assertRejects(() => keysOf(store, ["p"], { after: ["o", "b"] }), TypeError);
+    await assertRejects(() => keysOf(store, ["p"], { before: ["q"] }), TypeError);
+  });
+
   given("given more entries than a page, then lists each once, both ways", async (store) => {
     const keys = Array.from({ length: 2_345 }, (_, i): StoreKey => ["many", i]);
     for (let i = 0; i < keys.length; i += 1_000) {
@@ -304,16 +309,22 @@ function boundsContract(given: Given): void {
     });
   }
 
-  given("given a commit at every bound at once, then it is stored", async (store) => {
-    const { mutations, commitKeyBytes, commitBytes, checks } = STORE_LIMITS;
+  given("given a commit of as many and as large changes as allowed, then it is stored", async (store) => {
+    const { mutations, commitKeyBytes, commitBytes } = STORE_LIMITS;
     const text = (i: number) => String(i).padStart(commitKeyBytes / mutations - 2, "k");
-    const valueBytes = (commitBytes - commitKeyBytes) / mutations;
-    const full = Array.from({ length: mutations }, (_, i): Mutation => {
-      return { kind: "set", key: [text(i)], value: new Uint8Array(valueBytes).fill(i) };
-    });
-    const conditions = Array.from({ length: checks }, (_, i) => ({ key: [i], versionstamp: undefined }));
-    assertEquals(await store.commit(full, conditions), true);
+    const value = new Uint8Array(Math.floor((commitBytes - commitKeyBytes) / mutations));
+    const full = times(mutations, (i): Mutation => ({ kind: "set", key: [text(i)], value }));
+    assertEquals(await store.commit(full), true);
     assertEquals((await keysOf(store, [])).length, mutations);
+  });
+
+  given("given a commit of 12 chunks and as many checks as allowed, then it is stored", async (store) => {
+    const chunks = times(12, (i): Mutation => {
+      return { kind: "set", key: ["chunk", i], value: new Uint8Array(60 * 1024).fill(i) };
+    });
+    const checks = times(STORE_LIMITS.checks, (i) => ({ key: [i], versionstamp: undefined }));
+    assertEquals(await store.commit(chunks, checks), true);
+    assertEquals((await keysOf(store, ["chunk"])).length, 12);
   });
 
   given("given a key of the most bytes, then it is stored", async (store) => {
