@@ -34,24 +34,18 @@ const LOCKED_PAUSE_MS = 1;
 export class DenoKvStore implements Store {
   readonly #kv: Deno.Kv;
   readonly #remote: boolean;
+  readonly #onClosed: () => void;
   readonly #gate = new CallGate("the store");
 
   /**
    * @param kv Closed by this store's `close`.
    * @param options.remote Whether a failed commit may have happened all the same.
+   * @param options.onClosed Called once the handle is closed.
    */
-  constructor(kv: Deno.Kv, options: { remote: boolean }) {
+  constructor(kv: Deno.Kv, options: { remote: boolean; onClosed?: () => void }) {
     this.#kv = kv;
     this.#remote = options.remote;
-  }
-
-  /**
-   * Opens a database file, whose directory must exist, or the remote one of an `http:` or `https:` URL.
-   *
-   * A damaged file can end the process here, uncatchably: see `openDatabase`.
-   */
-  static async open(location: string): Promise<DenoKvStore> {
-    return new DenoKvStore(await Deno.openKv(location), { remote: isRemote(location) });
+    this.#onClosed = options.onClosed ?? (() => {});
   }
 
   getMany(keys: readonly StoreKey[]): Promise<(StoreEntry | undefined)[]> {
@@ -102,6 +96,7 @@ export class DenoKvStore implements Store {
   async close(): Promise<void> {
     await this.#gate.close();
     this.#kv.close();
+    this.#onClosed();
   }
 
   async #listBatch(
@@ -136,11 +131,6 @@ export class DenoKvStore implements Store {
     }
     return new Error(`Cannot commit: ${reason}`, { cause: error });
   }
-}
-
-/** Whether `--data` names a remote database rather than a directory. */
-export function isRemote(location: string): boolean {
-  return /^https?:\/\//i.test(location);
 }
 
 /** Deno KV throws where bounds cross. */

@@ -87,6 +87,26 @@ export class StoreUnknownError extends Error {
 }
 
 /**
+ * A database that a node cannot run on. The message is one sentence: which
+ * database, what is wrong, what to do.
+ */
+export class DatabaseError extends Error {
+  override readonly name = "DatabaseError";
+
+  /**
+   * @param code Its place cannot be written; another process has it open; its file is damaged; it was written by
+   * a later MyDHT.
+   */
+  constructor(
+    readonly code: "unwritable" | "locked" | "damaged" | "newer",
+    message: string,
+    options: { cause?: unknown } = {},
+  ) {
+    super(message, options);
+  }
+}
+
+/**
  * A node's own database: ordered entries, changed by atomic commits.
  *
  * Ownership: one `Store` has one user, who closes it. Ordering: a read sees

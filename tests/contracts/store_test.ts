@@ -8,6 +8,6 @@ storeContract("MemoryStore", () => {
 
 storeContract("DenoKvStore", async () => {
   const directory = await Deno.makeTempDir({ prefix: "mydht-store-" });
-  const store = await DenoKvStore.open(`${directory}/node.db`);
+  const store = new DenoKvStore(await Deno.openKv(`${directory}/node.db`), { remote: false });
   return { store, free: () => Deno.remove(directory, { recursive: true }) };
 });
