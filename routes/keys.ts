@@ -1,0 +1,130 @@
+import type { DeleteAnswer, PutAnswer, WhereIsAnswer } from "../lib/api.ts";
+import { formatVersion, timestampSeconds } from "../lib/core/hlc.ts";
+import type { Call } from "./call.ts";
+import { parseKey } from "./key.ts";
+import { HttpProblem } from "./problem.ts";
+import type { WatchedBody } from "./request_body.ts";
+import { json, text } from "./respond.ts";
+import { choice, parseQuery } from "./target.ts";
+import { etagOf, valueResponse } from "./value_response.ts";
+
+/** Characters in the longest content type that is kept. */
+const CONTENT_TYPE_MAX_CHARS = 256;
+const MEDIA_TYPE = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+[ \t]*(?:;[\t\x20-\x7e]*)?$/i;
+const OCTETS = "application/octet-stream";
+
+/** Conditions that a write would have to check and set in one step, which owners that vote cannot. */
+const WRITE_CONDITIONS = ["If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"];
+
+/** `GET /keys/{key}`, `GET /{key}`: the value. */
+export async function getValue({ request, rest, target, deps }: Call): Promise<Response> {
+  const key = parseKey(rest);
+  const consistency = choice(parseQuery(target.query), "consistency", ["quorum", "one", "local"]);
+  const value = await deps.node.get(key, { consistency, signal: request.signal });
+  if (value === undefined) throw notFound(key, consistency === "local" ? deps.selfAddress : undefined);
+  return valueResponse(request, value, deps.clock.nowMs());
+}
+
+/** `PUT /keys/{key}`: stores the body as it arrives. */
+export async function putValue(call: Call): Promise<Response> {
+  const { request, deps } = call;
+  const key = parseKey(call.rest);
+  refuseConditions(request.headers);
+  refusePartsAndEncodings(request.headers);
+  const contentType = contentTypeOf(request.headers);
+  const body = request.body === null ? undefined : call.bodies.watch(request.body);
+  const written = await untilBroken(
+    body,
+    () => deps.node.put(key, body?.stream, { contentType, signal: request.signal }),
+  );
+  const answer: PutAnswer = {
+    key,
+    timestamp: timestampSeconds(written.version),
+    version: formatVersion(written.version),
+    size: written.valueBytes,
+    replicas: written.acknowledged,
+  };
+  return json(answer, { headers: { etag: etagOf(written.version) } });
+}
+
+/** `DELETE /keys/{key}`: writes a tombstone; 404 where there was nothing to delete. */
+export async function deleteValue({ request, rest, deps }: Call): Promise<Response> {
+  const key = parseKey(rest);
+  refuseConditions(request.headers);
+  const written = await deps.node.delete(key, { signal: request.signal });
+  if (!written.existed) throw notFound(key);
+  const answer: DeleteAnswer = {
+    key,
+    timestamp: timestampSeconds(written.version),
+    version: formatVersion(written.version),
+    replicas: written.acknowledged,
+  };
+  return json(answer);
+}
+
+/** `GET /haskey/{key}`: when this node's own copy was written, 0.0 where it has none. */
+export async function hasKey({ rest, deps }: Call): Promise<Response> {
+  const key = parseKey(rest);
+  const version = await deps.node.localVersion(key);
+  // By hand, because JSON.stringify has no way to say 0.0, and people read this one.
+  const timestamp = version === undefined ? "0.0" : `${timestampSeconds(version)}`;
+  return text(`{"key":${JSON.stringify(key)},"timestamp":${timestamp}}`, "application/json");
+}
+
+/** `GET /whereis/{key}`: the nodes where it belongs, whether it exists or not. */
+export function whereIs({ rest, deps }: Call): Response {
+  const key = parseKey(rest);
+  const { partition, nodes } = deps.node.whereIs(key);
+  const answer: WhereIsAnswer = { key, partition, nodes };
+  return json(answer);
+}
+
+/** Runs a write that reads the body; if the body broke, that is what is told, whatever the write made of it. */
+async function untilBroken<T>(body: WatchedBody | undefined, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    throw body?.failure() ?? error;
+  } finally {
+    body?.release();
+  }
+}
+
+function notFound(key: string, onlyAt?: string): HttpProblem {
+  const place = onlyAt === undefined ? "" : ` at ${onlyAt}, which was asked for its own copy only`;
+  return new HttpProblem("key_not_found", `Cannot find key "${key}"${place}`, { facts: { key } });
+}
+
+function refuseConditions(headers: Headers): void {
+  const name = WRITE_CONDITIONS.find((candidate) => headers.has(candidate));
+  if (name === undefined) return;
+  throw new HttpProblem(
+    "conditions_unsupported",
+    `Cannot make a write depend on ${name}: it is not supported`,
+  );
+}
+
+function refusePartsAndEncodings(headers: Headers): void {
+  if (headers.has("content-range")) {
+    throw new HttpProblem("partial_put", "Cannot put a part of a value");
+  }
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
+  throw new HttpProblem(
+    "unsupported_content_encoding",
+    "Cannot keep an encoding: it would not be given back",
+    {
+      headers: { "accept-encoding": "identity" },
+    },
+  );
+}
+
+/** The type a value is kept with. What curl adds to any body says nothing about it. */
+function contentTypeOf(headers: Headers): string {
+  const given = headers.get("content-type")?.trim() ?? "";
+  if (given === "" || given.toLowerCase() === "application/x-www-form-urlencoded") return OCTETS;
+  if (given.length <= CONTENT_TYPE_MAX_CHARS && MEDIA_TYPE.test(given)) return given;
+  throw new HttpProblem("invalid_content_type", "Cannot keep the Content-Type: it is malformed or too long", {
+    facts: { maxChars: CONTENT_TYPE_MAX_CHARS },
+  });
+}

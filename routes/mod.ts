@@ -1,0 +1,182 @@
+/**
+ * The HTTP API of a node: one request in, one response out, no business rules.
+ *
+ * What each route answers is in `lib/api.ts`; every error is a problem document of `problem.ts`.
+ */
+import { STATUS_CODE } from "@std/http/status";
+import { PEER_PATH } from "../lib/api.ts";
+import { InvariantError } from "../lib/core/errors.ts";
+import type { Answer, Call, RouteDeps } from "./call.ts";
+import { checkHost, checkOrigin, type SecretCheck, secretCheck } from "./guard.ts";
+import { live, ready, showMetrics } from "./health.ts";
+import { HttpMetrics } from "./http_metrics.ts";
+import { deleteValue, getValue, hasKey, putValue, whereIs } from "./keys.ts";
+import { listKeys } from "./listing.ts";
+import { joinRing, removeNode, showRing } from "./members.ts";
+import { HttpProblem, isExpected, problemResponse } from "./problem.ts";
+import { receiveMessage } from "./replica.ts";
+import { BodyWatch } from "./request_body.ts";
+import { withoutBody } from "./respond.ts";
+import { showStatus } from "./status.ts";
+import { splitTarget } from "./target.ts";
+import { showTask, startBalance, startLeave, startPurge } from "./tasks.ts";
+
+export type { RouteDeps } from "./call.ts";
+
+type Method = "GET" | "PUT" | "POST" | "DELETE";
+
+/** One line of the table. GET answers HEAD too, and every route answers OPTIONS. */
+interface Route extends Readonly<Partial<Record<Method, Answer>>> {
+  /** A path, or the beginning of one with a name in braces for the rest, which may hold slashes. */
+  readonly path: string;
+  /** Methods that need the ring's secret: they change the ring, or speak for a node of it. */
+  readonly secret?: readonly Method[];
+}
+
+const ANY_KEY: Route = { path: "/{key}", GET: getValue };
+
+const ROUTES: readonly Route[] = [
+  { path: "/", GET: showStatus },
+  { path: "/keys", GET: listKeys },
+  { path: "/keys/{key}", GET: getValue, PUT: putValue, DELETE: deleteValue },
+  { path: "/haskey/{key}", GET: hasKey },
+  { path: "/whereis/{key}", GET: whereIs },
+  { path: "/nodes", GET: showRing, POST: joinRing, secret: ["POST"] },
+  { path: "/nodes/{address}", DELETE: removeNode, secret: ["DELETE"] },
+  { path: "/balance", POST: startBalance, secret: ["POST"] },
+  { path: "/purge", POST: startPurge, secret: ["POST"] },
+  { path: "/leave", POST: startLeave, secret: ["POST"] },
+  { path: "/tasks/{id}", GET: showTask },
+  { path: "/healthz", GET: live },
+  { path: "/readyz", GET: ready },
+  { path: "/metrics", GET: showMetrics },
+  { path: PEER_PATH, POST: receiveMessage, secret: ["POST"] },
+  ANY_KEY,
+];
+
+const EXACT: ReadonlyMap<string, Route> = new Map(
+  ROUTES.filter(({ path }) => !path.includes("{")).map((route) => [route.path, route]),
+);
+/** Routes with a rest, by what stands before it, slash included. */
+const PREFIXED: ReadonlyMap<string, Route> = new Map(
+  ROUTES.filter(({ path }) => path.includes("{")).map((route) => [prefixOf(route), route]),
+);
+
+/** Who sent a request, as far as the server knows. */
+export interface RequestInfo {
+  readonly remoteAddress?: string | undefined;
+}
+
+/** Makes the function that answers every request to a node. It never rejects. */
+export function createHandler(
+  deps: RouteDeps,
+): (request: Request, info: RequestInfo) => Promise<Response> {
+  const bodies = new BodyWatch(deps.clock);
+  const http = new HttpMetrics();
+  const checkSecret = secretCheck(deps.secret);
+  return async (request, info) => {
+    const seen = { route: "none" };
+    let response: Response;
+    try {
+      response = await answer(request, { deps, bodies, http }, checkSecret, seen);
+    } catch (error) {
+      response = failed(error, request, { deps, info, route: seen.route });
+    }
+    http.count(seen.route, request.method, response.status);
+    return request.method === "HEAD" ? withoutBody(response) : response;
+  };
+}
+
+async function answer(
+  request: Request,
+  shared: Pick<Call, "deps" | "bodies" | "http">,
+  checkSecret: SecretCheck,
+  seen: { route: string },
+): Promise<Response> {
+  const target = splitTarget(request.url);
+  checkHost(request, target, shared.deps);
+  const { route, rest } = findRoute(target.path);
+  seen.route = route.path;
+  if (request.method === "OPTIONS") return optionsResponse(route);
+  const method = (request.method === "HEAD" ? "GET" : request.method) as Method;
+  if (method !== "GET") checkOrigin(request, target);
+  const answerMethod = METHODS.includes(method) ? route[method] : undefined;
+  if (answerMethod === undefined) throw methodNotAllowed(route, request.method);
+  if (route.secret?.includes(method)) checkSecret(request);
+  return await answerMethod({ request, target, rest, ...shared });
+}
+
+const METHODS: readonly Method[] = ["GET", "PUT", "POST", "DELETE"];
+
+function findRoute(path: string): { readonly route: Route; readonly rest: string } {
+  const exact = EXACT.get(path);
+  if (exact !== undefined) return { route: exact, rest: "" };
+  const slash = path.indexOf("/", 1);
+  const prefixed = slash < 0 ? undefined : PREFIXED.get(path.slice(0, slash + 1));
+  if (prefixed !== undefined) return { route: prefixed, rest: path.slice(slash + 1) };
+  return { route: ANY_KEY, rest: path.slice(1) };
+}
+
+function prefixOf(route: Route): string {
+  return route.path.slice(0, route.path.indexOf("{"));
+}
+
+function optionsResponse(route: Route): Response {
+  return new Response(null, {
+    status: STATUS_CODE.NoContent,
+    headers: { "allow": allowed(route), "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  });
+}
+
+function allowed(route: Route): string {
+  const names = METHODS.filter((method) => route[method] !== undefined);
+  return names.flatMap((name) => name === "GET" ? ["GET", "HEAD"] : [name]).concat("OPTIONS").join(", ");
+}
+
+function methodNotAllowed(route: Route, method: string): HttpProblem {
+  const hint = route === ANY_KEY ? "; keys are changed under /keys/{key}" : "";
+  return new HttpProblem("method_not_allowed", `Cannot ${method} ${route.path}${hint}`, {
+    headers: { allow: allowed(route) },
+  });
+}
+
+function failed(
+  error: unknown,
+  request: Request,
+  context: { readonly deps: RouteDeps; readonly info: RequestInfo; readonly route: string },
+): Response {
+  if (isExpected(error)) {
+    if (error.code === "unauthorized") logRefusal(request, context);
+    return problemResponse(error);
+  }
+  if (request.signal.aborted) {
+    return problemResponse(new HttpProblem("client_gone", "Cannot answer: the client closed the connection"));
+  }
+  logDefect(error, request, context);
+  return problemResponse(error);
+}
+
+function logRefusal(
+  request: Request,
+  { deps, info, route }: { readonly deps: RouteDeps; readonly info: RequestInfo; readonly route: string },
+): void {
+  deps.log.event("warn", "unauthorized_request", "Refused a request without the ring's secret", {
+    method: request.method,
+    route,
+    remoteAddress: info.remoteAddress,
+  });
+}
+
+function logDefect(
+  error: unknown,
+  request: Request,
+  { deps, info, route }: { readonly deps: RouteDeps; readonly info: RequestInfo; readonly route: string },
+): void {
+  const event = error instanceof InvariantError ? "invariant_broken" : "request_failed";
+  deps.log.event("error", event, "Answered 500, which is a defect of this program", {
+    method: request.method,
+    route,
+    remoteAddress: info.remoteAddress,
+    error: error instanceof Error ? error.stack ?? error.message : String(error),
+  });
+}

@@ -1,0 +1,19 @@
+import type { Call } from "./call.ts";
+import { readBody } from "./request_body.ts";
+
+/** Bytes of the longest message another node may send. */
+export const PEER_MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
+
+/** `POST` to `PEER_PATH`: one message of another node, and its answer. */
+export async function receiveMessage({ request, bodies, deps }: Call): Promise<Response> {
+  const message = await readBody(bodies, request, PEER_MESSAGE_MAX_BYTES);
+  const answer = await deps.node.receive(message);
+  return new Response(answer as Uint8Array<ArrayBuffer>, {
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": `${answer.length}`,
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+    },
+  });
+}
