@@ -1,0 +1,90 @@
+import type { Flag } from "./arguments.ts";
+
+/** Flags of `mydht node`, each with the environment variable that stands in for it. */
+export const NODE_FLAGS: readonly Flag[] = [
+  {
+    name: "host",
+    short: "h",
+    value: "HOST",
+    help: "address to listen on, and to be known by (default localhost)",
+    env: "MYDHT_HOST",
+  },
+  { name: "port", short: "p", value: "PORT", help: "port (default 50140)", env: "MYDHT_PORT" },
+  {
+    name: "advertise",
+    value: "HOST:PORT",
+    help: "the name other nodes reach it by, where that differs",
+    env: "MYDHT_ADVERTISE",
+  },
+  {
+    name: "server",
+    short: "s",
+    value: "HOST:PORT",
+    help: "a node of the ring to join (default: the ring it was last in, or a new one)",
+    env: "MYDHT_JOIN",
+  },
+  {
+    name: "replicas",
+    short: "r",
+    value: "N",
+    help: "copies of each key in a new ring, 1 to 16 (default 3); taken from the ring when joining",
+    env: "MYDHT_REPLICAS",
+  },
+  {
+    name: "data",
+    short: "d",
+    value: "DIR",
+    help: "directory of its database, or a KV Connect URL (default mydht-data/PORT)",
+    env: "MYDHT_DATA",
+  },
+  {
+    name: "secret-file",
+    value: "FILE",
+    help: "file with the secret of the ring, 16 characters or more; or the secret itself in MYDHT_SECRET",
+    env: "MYDHT_SECRET_FILE",
+  },
+  {
+    name: "log-format",
+    value: "text|json",
+    help: "log lines for people or for machines (default text)",
+    env: "MYDHT_LOG_FORMAT",
+  },
+  {
+    name: "partitions",
+    value: "P",
+    help: "slices of a new ring, a power of two up to 65536 (default 16384); for tests",
+    env: "MYDHT_PARTITIONS",
+  },
+];
+
+/** Flags of `mydht cluster`. */
+export const CLUSTER_FLAGS: readonly Flag[] = [
+  { name: "nodes", value: "N", help: "how many nodes, 1 to 32 (default 3)" },
+  {
+    name: "port",
+    short: "p",
+    value: "PORT",
+    help: "port of the first; the others take the next ones (default 50140)",
+  },
+  {
+    name: "data",
+    short: "d",
+    value: "DIR",
+    help: "directory of their databases, one below it each (default mydht-data)",
+  },
+];
+
+/** Environment variables that a node reads: to be granted by name. */
+export const NODE_ENV: readonly string[] = [
+  ...NODE_FLAGS.map((flag) => flag.env!),
+  "MYDHT_SECRET",
+  "DENO_KV_ACCESS_TOKEN",
+];
+
+/** Permissions that a node needs when it runs from source; the node task of `deno.json` has the same. */
+export const NODE_PERMISSIONS: readonly string[] = [
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  `--allow-env=${NODE_ENV.join(",")}`,
+];
