@@ -95,10 +95,10 @@ export class DatabaseError extends Error {
 
   /**
    * @param code Its place cannot be written; another process has it open; its file is damaged; it was written by
-   * a later MyDHT.
+   * a later MyDHT; it is that of another node.
    */
   constructor(
-    readonly code: "unwritable" | "locked" | "damaged" | "newer",
+    readonly code: "unwritable" | "locked" | "damaged" | "newer" | "foreign",
     message: string,
     options: { cause?: unknown } = {},
   ) {

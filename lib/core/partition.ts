@@ -1,0 +1,19 @@
+import { hash128 } from "./hash.ts";
+
+/** Partitions of a new ring, unless told otherwise: enough for a few hundred nodes to share evenly. */
+export const DEFAULT_PARTITIONS = 16_384;
+
+/** Bytes of UTF-8 that a key may have at most. */
+export const KEY_MAX_BYTES = 1_024;
+
+/**
+ * The partition a key belongs to: 0 to `partitions - 1`.
+ *
+ * @param partitions Number of equal slices the hash space is cut into; an integer from 1 to 65,536, fixed
+ * when a ring is founded.
+ */
+export function partitionOf(key: string, partitions: number): number {
+  const hash = hash128(key);
+  const top = ((hash[0]! << 24) | (hash[1]! << 16) | (hash[2]! << 8) | hash[3]!) >>> 0;
+  return Math.floor(top / 2 ** 32 * partitions);
+}

@@ -1,0 +1,54 @@
+/** Nodes that must have a write on disk before it is acknowledged: a majority of `n` owners. */
+export function writeQuorum(n: number): number {
+  if (!Number.isInteger(n) || n < 1) throw new RangeError(`n must be an integer >= 1, got ${n}`);
+  return Math.floor(n / 2) + 1;
+}
+
+/**
+ * Nodes that must answer a read, so that it meets every acknowledged write: `n - W + 1`.
+ *
+ * Overlap lets a read meet the last acknowledged write; it says nothing of
+ * writes whose outcome is unknown.
+ *
+ * @example Three owners; two owners
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { readQuorum, writeQuorum } from "./quorum.ts";
+ * assertEquals([writeQuorum(3), readQuorum(3)], [2, 2]);
+ * assertEquals([writeQuorum(2), readQuorum(2)], [2, 1]);
+ * ```
+ */
+export function readQuorum(n: number): number {
+  return n - writeQuorum(n) + 1;
+}
+
+/**
+ * What one request needs: in each live layout, answers from some of the key's
+ * owners there.
+ */
+export interface QuorumNeed<Owner extends string = string> {
+  readonly owners: readonly Owner[];
+  readonly required: number;
+}
+
+/** Whether `have` fills every need. */
+export function isMet(needs: readonly QuorumNeed[], have: (owner: string) => boolean): boolean {
+  return needs.every((need) => count(need.owners, have) >= need.required);
+}
+
+/** Whether every need can still be met once those in `lost` are given up. */
+export function isReachable(needs: readonly QuorumNeed[], lost: (owner: string) => boolean): boolean {
+  return needs.every((need) => need.owners.length - count(need.owners, lost) >= need.required);
+}
+
+/** All owners of all needs, each once, in the order first met. */
+export function allOwners<Owner extends string>(needs: readonly QuorumNeed<Owner>[]): readonly Owner[] {
+  if (needs.length === 1) return needs[0]!.owners;
+  return [...new Set(needs.flatMap((need) => need.owners))];
+}
+
+function count(owners: readonly string[], test: (owner: string) => boolean): number {
+  let found = 0;
+  for (const owner of owners) if (test(owner)) found++;
+  return found;
+}

@@ -1,0 +1,90 @@
+import { DhtError } from "./errors.ts";
+
+/**
+ * One field of a message: how it becomes plain data (what MessagePack can
+ * carry), and how plain data of unknown origin becomes it or is refused.
+ */
+export interface Field<T> {
+  encode(value: T): unknown;
+  /** @throws {DhtError} "bad_message" if the data is not of this form. */
+  decode(data: unknown): T;
+}
+
+/** The type a field stands for. */
+export type Decoded<F> = F extends Field<infer T> ? T : never;
+
+/** A whole number from 0 up. */
+export const uint: Field<number> = checked("a whole number", (data): data is number => {
+  return typeof data === "number" && Number.isSafeInteger(data) && data >= 0;
+});
+
+/** Any finite number. */
+export const float: Field<number> = checked("a number", (data): data is number => Number.isFinite(data));
+
+/** A text, of at most 4,096 UTF-16 units. */
+export const text: Field<string> = checked("a text", (data): data is string => {
+  return typeof data === "string" && data.length <= 4_096;
+});
+
+/** Yes or no. */
+export const flag: Field<boolean> = checked("a flag", (data): data is boolean => typeof data === "boolean");
+
+/** Bytes. */
+export const bytes: Field<Uint8Array> = checked(
+  "bytes",
+  (data): data is Uint8Array => data instanceof Uint8Array,
+);
+
+/** One of a few words. */
+export function oneOf<const Word extends string>(...words: readonly Word[]): Field<Word> {
+  return checked(words.join(" or "), (data): data is Word => words.includes(data as Word));
+}
+
+/** A field that may be absent; absence travels as null. */
+export function optional<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    encode: (value) => (value === undefined ? null : field.encode(value)),
+    decode: (data) => (data === null || data === undefined ? undefined : field.decode(data)),
+  };
+}
+
+/** A list, of at most `most` items. */
+export function list<T>(field: Field<T>, most = 100_000): Field<readonly T[]> {
+  return {
+    encode: (items) => items.map((item) => field.encode(item)),
+    decode: (data) => {
+      if (!Array.isArray(data) || data.length > most) throw malformed(`a list of at most ${most}`);
+      return data.map((item) => field.decode(item));
+    },
+  };
+}
+
+/** An object, sent as the list of its fields' values in the order given here. Fields may be added at the end. */
+export function shape<Fields extends Record<string, Field<unknown>>>(
+  fields: Fields,
+): Field<{ readonly [K in keyof Fields]: Decoded<Fields[K]> }> {
+  const entries = Object.entries(fields);
+  return {
+    encode: (value) => entries.map(([name, field]) => field.encode(value[name])),
+    decode: (data) => {
+      if (!Array.isArray(data)) throw malformed("a list of fields");
+      const value: Record<string, unknown> = {};
+      entries.forEach(([name, field], i) => value[name] = field.decode(data[i]));
+      return value as { readonly [K in keyof Fields]: Decoded<Fields[K]> };
+    },
+  };
+}
+
+function checked<T>(what: string, test: (data: unknown) => data is T): Field<T> {
+  return {
+    encode: (value) => value,
+    decode: (data) => {
+      if (!test(data)) throw malformed(what);
+      return data;
+    },
+  };
+}
+
+function malformed(expected: string): DhtError {
+  return new DhtError("bad_message", `Cannot read message: expected ${expected}`);
+}

@@ -1,0 +1,272 @@
+import { DhtError } from "../core/errors.ts";
+import {
+  admitMember,
+  changeMember,
+  foundRing,
+  isActive,
+  type Member,
+  raiseIncarnation,
+} from "../core/membership.ts";
+import { writeQuorum } from "../core/quorum.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { Gossip } from "./gossip.ts";
+import type { Peers } from "./peers.ts";
+import { answers } from "./replica.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type { JoinRequest } from "./service.ts";
+
+/** Wait before the first further try to join; doubled with each, up to the most. */
+const JOIN_RETRY_MS = 500;
+const JOIN_RETRY_MAX_MS = 15_000;
+
+/** How a node comes into a ring. */
+export interface EnterOptions {
+  /** Nodes to join through, tried in turn. */
+  readonly servers: readonly string[];
+  /** Of a ring that this node founds. */
+  readonly replicas: number;
+  readonly partitions: number;
+}
+
+/** The ring will not have this store any more: its data is to be set aside, and the node to join as a new one. */
+export class RetiredStoreError extends Error {
+  override readonly name = "RetiredStoreError";
+
+  /** @param servers Members through which the node can join again. */
+  constructor(message: string, readonly servers: readonly string[]) {
+    super(message);
+  }
+}
+
+/** Founding, joining, leaving and removing. */
+export class MembershipService {
+  readonly #keeper: RingKeeper;
+  readonly #peers: Peers;
+  readonly #gossip: Gossip;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #log: Log;
+  readonly #entered = Promise.withResolvers<void>();
+  #waitingFor: string | undefined;
+  #foreignRing: string | undefined;
+
+  constructor(
+    deps: { keeper: RingKeeper; peers: Peers; gossip: Gossip; clock: Clock; random: Random; log: Log },
+  ) {
+    this.#keeper = deps.keeper;
+    this.#peers = deps.peers;
+    this.#gossip = deps.gossip;
+    this.#clock = deps.clock;
+    this.#random = deps.random;
+    this.#log = deps.log;
+  }
+
+  /** Resolves once this node is in a ring. */
+  get entered(): Promise<void> {
+    return this.#entered.promise;
+  }
+
+  /**
+   * Brings this node into a ring; joining goes on in the background until it succeeds or `signal` is aborted.
+   *
+   * @returns Whether it found the ring it was in before.
+   * @throws {RetiredStoreError} If that ring has seen this store leave, or has removed or replaced it.
+   * @throws {DhtError} "wrong_ring" if `servers` are of another ring than the database.
+   */
+  async enter(options: EnterOptions, signal: AbortSignal): Promise<boolean> {
+    if (await this.#keeper.load()) {
+      this.#refuseRetired();
+      await this.#comeBack(options.servers);
+      this.#entered.resolve();
+      return true;
+    }
+    if (options.servers.length === 0) {
+      await this.#keeper.adopt(
+        foundRing({ ...options, ringId: this.#random.hex(8), self: this.#keeper.self }),
+      );
+      this.#log.event("info", "ring_founded", "Founded a new ring", { ring: this.#keeper.state.ringId });
+      this.#entered.resolve();
+    } else {
+      void this.#join(options.servers, signal);
+    }
+    return false;
+  }
+
+  /** Takes a store into the ring, and tells all. */
+  async admit(request: JoinRequest): Promise<void> {
+    await this.#keeper.update((ring) => admitMember(ring, request));
+    await this.#gossip.announce();
+  }
+
+  /** Says what this node itself is about to do, and tells all. */
+  async setSelf(state: "leaving" | "left"): Promise<void> {
+    await this.#keeper.update((ring) => changeMember(ring, this.#keeper.self.address, { state }));
+    await this.#gossip.announce();
+  }
+
+  /** Whether this node is the only one that stays: there is nobody to hand anything to. */
+  isLast(): boolean {
+    return this.#others().every((member) => member.state !== "up");
+  }
+
+  /**
+   * Takes a node that is gone for good out of the ring.
+   *
+   * @throws {DhtError} "unknown_node", "last_node", "node_reachable" if any member still reaches it,
+   * "needs_force" where the ring had only two copies.
+   */
+  async remove(address: string, { force }: { readonly force: boolean }): Promise<void> {
+    const ring = this.#keeper.state;
+    const member = ring.members.get(address);
+    if (member === undefined || !isActive(member)) {
+      throw new DhtError("unknown_node", `Cannot remove ${address}: it is not in the ring`, {
+        node: address,
+      });
+    }
+    if (address === this.#keeper.self.address) {
+      throw new DhtError("node_reachable", `Cannot remove ${address}: it answers; let it leave`, {
+        node: address,
+      });
+    }
+    const witnesses = await this.#whoReaches(address);
+    if (witnesses.length > 0) {
+      throw new DhtError(
+        "node_reachable",
+        `Cannot remove ${address}: ${witnesses.join(", ")} still reach it`,
+        {
+          node: address,
+          reachedBy: witnesses,
+        },
+      );
+    }
+    if (this.#keeper.live.base.n <= 2 && !force) {
+      const copies = writeQuorum(this.#keeper.live.base.n);
+      throw new DhtError(
+        "needs_force",
+        `Cannot remove ${address}: with ${copies} copies what is left may be the only one`,
+        {
+          node: address,
+        },
+      );
+    }
+    await this.#keeper.update((state) => changeMember(state, address, { state: "removed" }));
+    this.#log.event("warn", "node_removed", `Removed ${address} from the ring`);
+    await this.#gossip.announce();
+  }
+
+  /** Another ring knows this address: most likely this node lost its disk and founded a ring of its own. */
+  noteForeignRing(ringId: string): void {
+    if (this.#foreignRing === ringId) return;
+    this.#foreignRing = ringId;
+    const advice = "stop this node, put its data directory aside and start it with --server";
+    this.#log.event("error", "foreign_ring", `Ring ${ringId} lists this node's address: ${advice}`);
+  }
+
+  /** A warning for the status page, where another ring claims this address. */
+  get foreignRing(): string | undefined {
+    return this.#foreignRing;
+  }
+
+  /** Whether this node may be sent requests. */
+  readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string } {
+    if (!this.#keeper.inRing) {
+      return { ready: false, reason: this.#waitingFor ?? "The node is joining its ring" };
+    }
+    if (this.#foreignRing !== undefined && this.#others().length === 0) {
+      return {
+        ready: false,
+        reason: `Ring ${this.#foreignRing} lists this node's address, but this node is not in it`,
+      };
+    }
+    return { ready: true };
+  }
+
+  #refuseRetired(): void {
+    const reason = retirement(this.#keeper.selfMember, this.#keeper.self.incarnation);
+    if (reason === undefined) return;
+    const servers = this.#others().map((other) => other.address);
+    throw new RetiredStoreError(`Cannot use this database again: ${reason}`, servers);
+  }
+
+  /** Tells the ring of the new start; a node that was leaving when it stopped stays after all. */
+  async #comeBack(servers: readonly string[]): Promise<void> {
+    const { self } = this.#keeper;
+    await this.#keeper.update((ring) => {
+      const raised = raiseIncarnation(ring, self.address, self.incarnation);
+      const leaving = raised.members.get(self.address)?.state === "leaving";
+      return leaving ? changeMember(raised, self.address, { state: "up" }) : raised;
+    });
+    for (const server of servers) {
+      try {
+        await this.#peers.control(server, "exchange", { hash: this.#keeper.hash }, { timeoutMs: 1_500 });
+      } catch (error) {
+        if (error instanceof DhtError && error.code === "wrong_ring") throw error;
+      }
+    }
+    // What it missed while it was down, it learns from whoever answers first.
+    await this.#gossip.round();
+    this.#refuseRetired();
+  }
+
+  async #join(servers: readonly string[], signal: AbortSignal): Promise<void> {
+    let waitMs = JOIN_RETRY_MS;
+    while (!signal.aborted) {
+      for (const server of servers) {
+        if (await this.#joinThrough(server)) return this.#entered.resolve();
+      }
+      this.#log.event("warn", "join_retry", `${this.#waitingFor}; trying again in ${waitMs / 1000} s`);
+      await this.#clock.sleep(waitMs, signal).catch(() => {});
+      waitMs = Math.min(waitMs * 2, JOIN_RETRY_MAX_MS);
+    }
+  }
+
+  async #joinThrough(server: string): Promise<boolean> {
+    const { self } = this.#keeper;
+    try {
+      const { ring } = await this.#peers.control(server, "join", self);
+      await this.#keeper.adopt(ring);
+      await this.#gossip.announce();
+      this.#log.event("info", "joined", `Joined the ring through ${server}`, {
+        ring: ring.ringId,
+        nodes: ring.members.size,
+      });
+      return true;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#waitingFor = `Cannot join the ring through ${server}: ${reason}`;
+      return false;
+    }
+  }
+
+  /** Members, this node included, that get an answer from that address. */
+  async #whoReaches(address: string): Promise<string[]> {
+    const asked = [this.#keeper.self.address, ...this.#others().map((member) => member.address)];
+    const reached = await Promise.all(
+      asked.filter((witness) => witness !== address).map(async (witness) => {
+        if (witness === this.#keeper.self.address) {
+          return await answers(this.#peers, this.#keeper.state, address);
+        }
+        const reply = await this.#peers.control(witness, "probe", { address }).catch(() => undefined);
+        return reply?.reached === true;
+      }),
+    );
+    return asked.filter((witness) => witness !== address).filter((_, i) => reached[i]);
+  }
+
+  #others(): Member[] {
+    return [...this.#keeper.state.members.values()].filter((member) =>
+      isActive(member) && member.address !== this.#keeper.self.address
+    );
+  }
+}
+
+/** Why the ring will not have this store any more; `undefined` where it does. */
+function retirement(member: Member | undefined, incarnation: number): string | undefined {
+  if (member === undefined) return "another store has taken this node's place in the ring";
+  if (member.state === "left") return "this node has left the ring with it";
+  if (member.state === "removed") return "this node was removed from the ring";
+  // The ring has heard from a later start of this store: what it acknowledged since is not in this copy.
+  return member.incarnation > incarnation ? "it is an old copy of this node's database" : undefined;
+}

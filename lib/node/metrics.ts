@@ -1,0 +1,54 @@
+import type { Coordinator } from "./coordinator.ts";
+import type { Peers } from "./peers.ts";
+import type { Metric, RingView } from "./service.ts";
+import type { Storage } from "./storage.ts";
+import type { TransferProgress } from "./transfer.ts";
+
+/** Where the figures come from. */
+export interface MetricSources {
+  /** Undefined while the node is in no ring. */
+  readonly ring: RingView | undefined;
+  readonly storage: ReturnType<Storage["stats"]>;
+  readonly sent: Peers["sent"];
+  readonly retries: Coordinator["retries"];
+  readonly transfer: TransferProgress;
+}
+
+/** A node's figures under their Prometheus names. */
+export function nodeMetrics({ ring, storage, sent, retries, transfer }: MetricSources): Metric[] {
+  const nodes = ring?.nodes ?? [];
+  return [
+    gauge("ring_nodes", "Nodes of the ring, as this one sees it", nodes.length),
+    gauge(
+      "ring_nodes_down",
+      "Of those, nodes that do not answer",
+      nodes.filter((node) => !node.reachable).length,
+    ),
+    gauge(
+      "ring_changing",
+      "Whether a change of layout is being carried out",
+      Number(ring?.changing ?? false),
+    ),
+    gauge("transfer_partitions_left", "Partitions this node has yet to fetch", transfer.partitionsLeft),
+    counter("peer_messages_total", "Messages sent to other nodes", sent.messages),
+    counter("peer_operations_total", "Operations in those messages", sent.operations),
+    counter("requests_restamped_total", "Writes stamped again above a newer version", retries.restamped),
+    counter("requests_layout_retries_total", "Requests made again under newer layouts", retries.layout),
+    counter("read_repairs_total", "Copies repaired by a read", retries.repaired),
+    ...Object.entries(storage).map(([name, value]) =>
+      gauge(`storage_${snakeCase(name)}`, `Storage: ${snakeCase(name).replaceAll("_", " ")}`, Number(value))
+    ),
+  ];
+}
+
+function gauge(name: string, help: string, value: number): Metric {
+  return { name, kind: "gauge", help, values: [{ labels: {}, value }] };
+}
+
+function counter(name: string, help: string, value: number): Metric {
+  return { name, kind: "counter", help, values: [{ labels: {}, value }] };
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

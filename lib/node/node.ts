@@ -1,0 +1,318 @@
+import { DhtError } from "../core/errors.ts";
+import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
+import { addressOf, isChanging } from "../core/layout.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { Transport } from "../ports/transport.ts";
+import { balance, purge } from "./balance.ts";
+import { balanceRing } from "./balance_ring.ts";
+import { Coordinator } from "./coordinator.ts";
+import { Exchange } from "./exchange.ts";
+import { Gossip } from "./gossip.ts";
+import { listKeys } from "./listing.ts";
+import { MembershipService } from "./membership.ts";
+import { nodeMetrics } from "./metrics.ts";
+import { Peers } from "./peers.ts";
+import { Replica } from "./replica.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type {
+  Consistency,
+  FoundValue,
+  JoinRequest,
+  KeyPage,
+  Metric,
+  NodeService,
+  RequestOptions,
+  RingView,
+  StatusView,
+  TaskView,
+  Written,
+} from "./service.ts";
+import { StatusService } from "./status.ts";
+import type { Storage } from "./storage.ts";
+import { emptyTask, type Task, Tasks, unknownTask } from "./tasks.ts";
+import { Transfer } from "./transfer.ts";
+import { Values } from "./values.ts";
+
+/** Time between two steps of clearing away what superseded values left behind. */
+const GARBAGE_INTERVAL_MS = 5_000;
+/** How long a leaving node waits between two looks at whether the others have taken over. */
+const LEAVE_POLL_MS = 200;
+
+/** The world a node runs in. */
+export interface NodeDeps {
+  readonly storage: Storage;
+  readonly keeper: RingKeeper;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Version of the software, for people. */
+  readonly version: string;
+  /** Called once this node has left: the process may end. */
+  onLeft(): void;
+  /** Called once the ring turns out to have removed or replaced this store: the process should end. */
+  onRetired(): void;
+}
+
+/** A node of the ring: owns its services, and starts and stops them in the right order. */
+export class DhtNode implements NodeService {
+  readonly #deps: NodeDeps;
+  readonly #peers: Peers;
+  readonly #coordinator: Coordinator;
+  readonly #values: Values;
+  readonly #exchange: Exchange;
+  readonly #gossip: Gossip;
+  readonly #transfer: Transfer;
+  readonly #membership: MembershipService;
+  readonly #replica: Replica;
+  readonly #status: StatusService;
+  readonly #tasks: Tasks;
+  readonly #stopping = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+
+  constructor(deps: NodeDeps) {
+    this.#deps = deps;
+    const { storage, keeper, transport, clock, random, log } = deps;
+    const { self, selfId } = keeper;
+    this.#peers = new Peers({ transport, clock, keeper });
+    this.#tasks = new Tasks({ clock, random });
+    this.#exchange = new Exchange({ storage, peers: this.#peers, random, self: selfId });
+    const shared = { keeper, storage, clock, random, log, peers: this.#peers, exchange: this.#exchange };
+    this.#gossip = new Gossip(shared);
+    this.#transfer = new Transfer({ ...shared, gossip: this.#gossip });
+    this.#membership = new MembershipService({ ...shared, gossip: this.#gossip });
+    const hlc = new HybridLogicalClock(writerId(self.storeId, self.incarnation));
+    this.#coordinator = new Coordinator({ ...shared, hlc });
+    this.#values = new Values({ ...shared, coordinator: this.#coordinator });
+    const membership = this.#membership;
+    this.#status = new StatusService({
+      ...shared,
+      transfer: this.#transfer,
+      membership,
+      version: deps.version,
+    });
+    this.#replica = new Replica({
+      ...shared,
+      tasks: this.#tasks,
+      pullRecord: (source, place, record) => this.#exchange.pullBlob({ peer: source }, place, record),
+      startBalance: (id) => void this.#startBalance(id),
+      foreignRing: (ringId) => membership.noteForeignRing(ringId),
+    });
+    this.#peers.connect(this.#replica);
+    keeper.onChange(() => {
+      const { selfMember } = keeper;
+      if (selfMember === undefined || selfMember.state === "removed") deps.onRetired();
+    });
+    this.#peers.onRecovery((address) => this.#repairWith(address));
+  }
+
+  /**
+   * Founds a ring, finds the one this node was last in, or joins one through one of `servers`.
+   *
+   * @returns At once; a node that has to join says `not_in_ring` until it has.
+   */
+  async start(options: {
+    readonly servers: readonly string[];
+    readonly replicas: number;
+    readonly partitions: number;
+  }): Promise<void> {
+    const { signal } = this.#stopping;
+    const rejoined = await this.#membership.enter(options, signal);
+    const inRing = this.#membership.entered.then(() =>
+      Promise.all([this.#gossip.run(signal), this.#transfer.run(signal)])
+    );
+    this.#loops.push(
+      inRing.then(() => {}, () => {}),
+      this.#every(GARBAGE_INTERVAL_MS, () => this.#deps.storage.collectGarbage()),
+    );
+    // What was written while this node was down is on the other owners.
+    if (rejoined) this.#loops.push(this.#repair());
+  }
+
+  /** Compares everything with all other owners and exchanges what differs: to be called every few minutes. */
+  async compareAll(): Promise<void> {
+    if (this.#deps.keeper.inRing) await this.#repair();
+  }
+
+  /** Whether this node's claim on its database still holds: another process may have opened a shared one. */
+  confirmClaim(): Promise<boolean> {
+    return this.#deps.storage.confirmClaim();
+  }
+
+  /** Ends all background work and closes the database; does not leave the ring. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new DhtError("stopping", "The node is stopping"));
+    await Promise.allSettled(this.#loops);
+    await this.#deps.storage.close();
+  }
+
+  put(
+    key: string,
+    body: ReadableStream<Uint8Array> | undefined,
+    options: RequestOptions & { readonly contentType: string },
+  ): Promise<Written> {
+    return this.#values.put(key, body, options);
+  }
+
+  async get(
+    key: string,
+    { consistency, signal }: RequestOptions & { readonly consistency: Consistency },
+  ): Promise<FoundValue | undefined> {
+    const place = this.#coordinator.place(key);
+    const { keeper, storage } = this.#deps;
+    if (consistency === "quorum") {
+      return this.#values.found(place, await this.#coordinator.read(place, signal));
+    }
+    if (consistency === "one") return this.#values.found(place, await this.#coordinator.readOne(place));
+    const record = await storage.read(place.partition, key);
+    const own = record && { record, source: keeper.selfId, holders: [], live: keeper.live };
+    return this.#values.found(place, own);
+  }
+
+  delete(key: string, { signal }: RequestOptions): Promise<Written> {
+    const make = (version: Version) => ({ kind: "tombstone", version, expired: false } as const);
+    return this.#coordinator.write(this.#coordinator.place(key), make, signal);
+  }
+
+  list(
+    options: RequestOptions & { readonly prefix: string; readonly after?: string; readonly limit: number },
+  ): Promise<KeyPage> {
+    const deps = { keeper: this.#deps.keeper, peers: this.#peers };
+    return this.#coordinator.underLiveLayouts(() => listKeys(deps, options), options.signal);
+  }
+
+  async localVersion(key: string): Promise<Version | undefined> {
+    const [head] = await this.#deps.storage.heads([this.#coordinator.place(key)]);
+    return head?.kind === "value" ? head.version : undefined;
+  }
+
+  whereIs(key: string): { readonly partition: number; readonly nodes: readonly string[] } {
+    const { partition } = this.#coordinator.place(key);
+    return { partition, nodes: this.#deps.keeper.live.newest.owners(partition).map(addressOf) };
+  }
+
+  ring(): RingView {
+    return this.#status.ring();
+  }
+
+  status(): Promise<StatusView> {
+    return this.#status.status();
+  }
+
+  readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string } {
+    return this.#membership.readiness();
+  }
+
+  metrics(): readonly Metric[] {
+    return nodeMetrics({
+      ring: this.#deps.keeper.inRing ? this.ring() : undefined,
+      storage: this.#deps.storage.stats(),
+      sent: this.#peers.sent,
+      retries: this.#coordinator.retries,
+      transfer: this.#transfer.progress,
+    });
+  }
+
+  async join(request: JoinRequest): Promise<RingView> {
+    await this.#membership.admit(request);
+    return this.ring();
+  }
+
+  async remove(address: string, options: { readonly force: boolean }): Promise<RingView> {
+    await this.#membership.remove(address, options);
+    void this.balance();
+    return this.ring();
+  }
+
+  leave(): Promise<TaskView> {
+    return Promise.resolve(this.#tasks.start("leave", (task) => this.#leave(task), "leave"));
+  }
+
+  balance(): Promise<TaskView> {
+    const { signal } = this.#stopping;
+    const work = (task: Task) =>
+      balanceRing({ ...this.#repairDeps(), random: this.#deps.random }, { task, signal });
+    return Promise.resolve(this.#tasks.start("balance", work));
+  }
+
+  purge(): Promise<TaskView> {
+    const { signal } = this.#stopping;
+    return Promise.resolve(this.#tasks.start("purge", (task) => purge(this.#repairDeps(), { task, signal })));
+  }
+
+  task(id: string): Promise<TaskView> {
+    const task = this.#tasks.find(id);
+    return task === undefined ? Promise.reject(unknownTask(id)) : Promise.resolve(task);
+  }
+
+  receive(message: Uint8Array): Promise<Uint8Array> {
+    return this.#replica.receive(message);
+  }
+
+  /** Waits until the others hold what this node holds; the last node of a ring only stops. */
+  async #leave(task: Task): Promise<void> {
+    const { keeper, clock, log, onLeft } = this.#deps;
+    const { signal } = this.#stopping;
+    if (!this.#membership.isLast()) {
+      log.event("info", "leaving", "Leaving the ring: the other nodes are taking over");
+      await this.#membership.setSelf("leaving");
+      while (isChanging(keeper.live) || keeper.live.base.has(keeper.selfId)) {
+        if (this.#membership.isLast()) break;
+        await clock.sleep(LEAVE_POLL_MS, signal);
+      }
+      if (!this.#membership.isLast()) await this.#membership.setSelf("left");
+    }
+    task.done = true;
+    const kept = this.#membership.isLast()
+      ? "The last node of the ring stops and keeps its data"
+      : "Left the ring";
+    log.event("info", "left", kept);
+    onLeft();
+  }
+
+  #startBalance(id: string): void {
+    const { signal } = this.#stopping;
+    this.#tasks.start("balance", (task) => balance(this.#repairDeps(), { task, signal }), id);
+  }
+
+  /** Compares with all other owners, without a task anybody waits for. */
+  #repair(peer?: string): Promise<void> {
+    const { signal } = this.#stopping;
+    const scope = { task: emptyTask(), signal, ...(peer === undefined ? {} : { peer }) };
+    return balance(this.#repairDeps(), scope).catch((error) => {
+      if (!signal.aborted) {
+        this.#deps.log.event(
+          "warn",
+          "repair_failed",
+          `Could not compare with the other owners: ${sentence(error)}`,
+        );
+      }
+    });
+  }
+
+  /** A node that answers again has missed writes, and may hold some that this one missed. */
+  #repairWith(address: string): void {
+    if (!this.#stopping.signal.aborted && this.#deps.keeper.inRing) void this.#repair(address);
+  }
+
+  #repairDeps() {
+    const { keeper, storage } = this.#deps;
+    return { keeper, storage, peers: this.#peers, exchange: this.#exchange };
+  }
+
+  async #every(intervalMs: number, work: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await clock.sleep(intervalMs, signal).catch(() => {});
+      if (signal.aborted) return;
+      await work().catch((error) => log.event("warn", "background_failed", sentence(error)));
+    }
+  }
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,286 @@
+import { DhtError, InvariantError } from "../core/errors.ts";
+import { addressOf, type LiveLayouts, liveName, type OwnerId, storeIdOf } from "../core/layout.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Transport } from "../ports/transport.ts";
+import {
+  type Answer,
+  type Ask,
+  type Call,
+  decodeReply,
+  encodeRequest,
+  type Operation,
+  type Outcome,
+} from "../wire.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+
+/** How long an ordinary operation may take. */
+export const CALL_TIMEOUT_MS = 5_000;
+
+/** Operations that may wait for one peer; more are refused at once, as "overloaded". */
+const LANE_MAX_WAITING = 20_000;
+/** Operations in one message. */
+const LANE_MAX_BATCH = 1_024;
+/** Bytes of inline values in one message, roughly. */
+const LANE_MAX_BATCH_BYTES = 4 * 1024 * 1024;
+/** Calls in a row that must fail before a peer counts as down. */
+const DOWN_AFTER_FAILURES = 2;
+
+/** Options of one operation. */
+export interface AskOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /**
+   * "shared" (default): gathered with others for the same peer while a message to it is under way.
+   * "own": a message of its own at once, for what is large or slow.
+   */
+  readonly lane?: "shared" | "own";
+}
+
+/** Answers operations that this node asks of itself, without a message. */
+export interface LocalReplica {
+  handle(live: string | undefined, call: Call): Promise<unknown>;
+}
+
+interface Waiting {
+  readonly live: string | undefined;
+  readonly call: Call;
+  readonly bytes: number;
+  settle(outcome: Outcome): void;
+}
+
+interface Lane {
+  busy: boolean;
+  waiting: Waiting[];
+}
+
+/** Asks other nodes, and knows which of them answer. */
+export class Peers {
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #keeper: RingKeeper;
+  readonly #lanes = new Map<OwnerId, Lane>();
+  readonly #failures = new Map<string, number>();
+  readonly #recoveryListeners: ((address: string) => void)[] = [];
+  #replica: LocalReplica | undefined;
+  /** Messages sent, and operations in them. */
+  readonly sent = { messages: 0, operations: 0 };
+
+  constructor(deps: { transport: Transport; clock: Clock; keeper: RingKeeper }) {
+    this.#transport = deps.transport;
+    this.#clock = deps.clock;
+    this.#keeper = deps.keeper;
+  }
+
+  /** Says who answers for this node itself; to be called once, before anything is asked. */
+  connect(replica: LocalReplica): void {
+    this.#replica = replica;
+  }
+
+  /** Whether the peer failed to answer several times in a row and has not answered since. */
+  isDown(address: string): boolean {
+    return (this.#failures.get(address) ?? 0) >= DOWN_AFTER_FAILURES;
+  }
+
+  /** Calls `listener` when a peer that was down answers again. */
+  onRecovery(listener: (address: string) => void): void {
+    this.#recoveryListeners.push(listener);
+  }
+
+  /**
+   * Asks one owner something that relies on the layouts `live`; on none where
+   * that is undefined.
+   *
+   * @throws {DhtError} "layout_mismatch" after both sides have been told what the other knew; otherwise what the owner answered, or "peer_unreachable".
+   */
+  ask<Op extends Operation>(
+    owner: OwnerId,
+    live: LiveLayouts | undefined,
+    op: Op,
+    ask: Ask<Op>,
+    options: AskOptions = {},
+  ): Promise<Answer<Op>> {
+    const name = live && (live === this.#keeper.live ? this.#keeper.liveName : liveName(live));
+    const call = { op, ask };
+    if (owner === this.#keeper.selfId) return this.#askSelf(name, call) as Promise<Answer<Op>>;
+    if (this.isDown(addressOf(owner))) return Promise.reject(downError(addressOf(owner)));
+    if (options.lane === "own") return this.#askAlone(owner, name, call, options) as Promise<Answer<Op>>;
+    return this.#askShared(owner, name, call) as Promise<Answer<Op>>;
+  }
+
+  /** Asks whatever store is at an address something that relies on no layout. Tried also where it is down. */
+  async control<Op extends Operation>(
+    address: string,
+    op: Op,
+    ask: Ask<Op>,
+    options: AskOptions = {},
+  ): Promise<Answer<Op>> {
+    const call = { op, ask };
+    if (address === this.#keeper.self.address) return await this.#askSelf(undefined, call) as Answer<Op>;
+    const [outcome] = await this.#send(
+      address,
+      { toStoreId: undefined, live: undefined, calls: [call] },
+      options,
+    );
+    return unwrap(outcome) as Answer<Op>;
+  }
+
+  #askSelf(live: string | undefined, call: Call): Promise<unknown> {
+    if (this.#replica === undefined) throw new InvariantError("Peers asked before a replica was connected");
+    return this.#replica.handle(live, call);
+  }
+
+  async #askAlone(
+    owner: OwnerId,
+    live: string | undefined,
+    call: Call,
+    options: AskOptions,
+  ): Promise<unknown> {
+    const message = { toStoreId: storeIdOf(owner), live, calls: [call] };
+    const [outcome] = await this.#send(addressOf(owner), message, options);
+    return unwrap(outcome);
+  }
+
+  #askShared(owner: OwnerId, live: string | undefined, call: Call): Promise<unknown> {
+    const lane = this.#lane(owner);
+    if (lane.waiting.length >= LANE_MAX_WAITING) {
+      const address = addressOf(owner);
+      return Promise.reject(
+        new DhtError(
+          "overloaded",
+          `Cannot ask ${address}: ${LANE_MAX_WAITING} operations wait for it already`,
+          {
+            node: address,
+          },
+        ),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Outcome) => outcome.ok ? resolve(outcome.answer) : reject(outcome.error);
+      lane.waiting.push({ live, call, bytes: inlineBytes(call), settle });
+      if (!lane.busy) void this.#drain(owner, lane);
+    });
+  }
+
+  /** Sends one message after the other while operations wait; those that come meanwhile make up the next. */
+  async #drain(owner: OwnerId, lane: Lane): Promise<void> {
+    lane.busy = true;
+    while (lane.waiting.length > 0) {
+      const batch = takeBatch(lane);
+      const message = {
+        toStoreId: storeIdOf(owner),
+        live: batch[0]!.live,
+        calls: batch.map((waiting) => waiting.call),
+      };
+      try {
+        const outcomes = await this.#send(addressOf(owner), message, {});
+        batch.forEach((waiting, i) => waiting.settle(outcomes[i]!));
+      } catch (error) {
+        const failure = asDhtError(error);
+        batch.forEach((waiting) => waiting.settle({ ok: false, error: failure }));
+        if (this.isDown(addressOf(owner))) this.#failWaiting(owner, lane);
+      }
+    }
+    lane.busy = false;
+    this.#lanes.delete(owner);
+  }
+
+  #failWaiting(owner: OwnerId, lane: Lane): void {
+    const error = downError(addressOf(owner));
+    lane.waiting.splice(0).forEach((waiting) => waiting.settle({ ok: false, error }));
+  }
+
+  #lane(owner: OwnerId): Lane {
+    let lane = this.#lanes.get(owner);
+    if (lane === undefined) this.#lanes.set(owner, lane = { busy: false, waiting: [] });
+    return lane;
+  }
+
+  async #send(
+    address: string,
+    message: { toStoreId: string | undefined; live: string | undefined; calls: readonly Call[] },
+    options: AskOptions,
+  ): Promise<readonly Outcome[]> {
+    const ringId = this.#keeper.inRing ? this.#keeper.state.ringId : undefined;
+    const request = encodeRequest({ ...message, ringId, from: this.#keeper.self });
+    this.sent.messages++;
+    this.sent.operations += message.calls.length;
+    const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
+    let answer: Uint8Array;
+    try {
+      answer = await this.#transport.call(address, request, {
+        timeoutMs,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+    } catch (error) {
+      if (options.signal?.aborted !== true) this.#missed(address);
+      throw error;
+    }
+    const reply = decodeReply(answer, message.calls);
+    this.#heard(address);
+    if (reply.kind === "results") return reply.outcomes;
+    if (reply.ring !== undefined) await this.#catchUp(address, reply.ring);
+    throw reply.error;
+  }
+
+  /** Learns what the peer knows, and tells it what it does not: one of the two was behind. */
+  async #catchUp(address: string, theirs: Parameters<RingKeeper["merge"]>[0]): Promise<void> {
+    await this.#keeper.merge(theirs);
+    // Not awaited to the end by those whose call was refused: they ask again, and may be refused again.
+    await this.control(address, "merge", { ring: this.#keeper.state }).catch(() => {});
+  }
+
+  #heard(address: string): void {
+    const wasDown = this.isDown(address);
+    this.#failures.delete(address);
+    if (wasDown) { for (const listener of this.#recoveryListeners) listener(address); }
+  }
+
+  #missed(address: string): void {
+    this.#failures.set(address, (this.#failures.get(address) ?? 0) + 1);
+  }
+
+  /** Sleeps as the peers' clock does: for retries between calls. */
+  pause(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.#clock.sleep(ms, signal);
+  }
+}
+
+/** The first operations that wait, as far as they rely on the same layouts and fit one message. */
+function takeBatch(lane: Lane): Waiting[] {
+  const { live } = lane.waiting[0]!;
+  let bytes = 0;
+  let count = 0;
+  for (const waiting of lane.waiting) {
+    bytes += waiting.bytes;
+    if (waiting.live !== live || count >= LANE_MAX_BATCH || (count > 0 && bytes > LANE_MAX_BATCH_BYTES)) {
+      break;
+    }
+    count++;
+  }
+  return lane.waiting.splice(0, count);
+}
+
+function inlineBytes(call: Call): number {
+  if (call.op !== "write") return 0;
+  const { record } = call.ask as Ask<"write">;
+  return record.kind === "value" && record.body.kind === "inline" ? record.body.bytes.length : 0;
+}
+
+function unwrap(outcome: Outcome | undefined): unknown {
+  if (outcome === undefined) throw new InvariantError("A reply had fewer results than its message had calls");
+  if (outcome.ok) return outcome.answer;
+  throw outcome.error;
+}
+
+/** Any failure as a `DhtError`; what is none came from this program and is not hidden. */
+export function asDhtError(error: unknown): DhtError {
+  if (error instanceof DhtError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DhtError("peer_unreachable", `Cannot ask a peer: ${reason}`, {}, { cause: error });
+}
+
+function downError(address: string): DhtError {
+  return new DhtError("peer_unreachable", `Cannot reach ${address}: it did not answer the last calls`, {
+    node: address,
+  });
+}

@@ -1,0 +1,263 @@
+import { DhtError } from "../core/errors.ts";
+import { addressOf, type OwnerId } from "../core/layout.ts";
+import { admitMember, type RingState } from "../core/membership.ts";
+import type { ValueRecord } from "../core/record.ts";
+import {
+  type Answer,
+  type Ask,
+  type Call,
+  decodeRequest,
+  encodeReply,
+  type Operation,
+  type Outcome,
+  type ReplyMessage,
+  type RequestMessage,
+} from "../wire.ts";
+import type { LocalReplica, Peers } from "./peers.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type { Storage } from "./storage.ts";
+import { type Tasks, unknownTask } from "./tasks.ts";
+
+/** What a replica needs of its node. */
+export interface ReplicaDeps {
+  readonly storage: Storage;
+  readonly keeper: RingKeeper;
+  readonly peers: Peers;
+  readonly tasks: Tasks;
+  /** Fetches a chunked record from the owner that holds it; resolves to whether it is held afterwards. */
+  pullRecord(
+    source: OwnerId,
+    place: { partition: number; key: string },
+    record: ValueRecord,
+  ): Promise<boolean>;
+  startBalance(id: string): void;
+  /** Called with the state of a ring that is not this node's but lists this node's address. */
+  foreignRing(ringId: string): void;
+}
+
+type Handlers = { readonly [Op in Operation]: (ask: Ask<Op>) => Promise<Answer<Op>> };
+
+/** Serves the operations other nodes, and this node's own coordinator, ask of this store. */
+export class Replica implements LocalReplica {
+  readonly #deps: ReplicaDeps;
+  readonly #handlers: Handlers;
+
+  constructor(deps: ReplicaDeps) {
+    this.#deps = deps;
+    this.#handlers = { ...dataHandlers(deps), ...ringHandlers(deps) };
+  }
+
+  /** Answers one message; every failure becomes part of the reply. Only an unreadable message throws. */
+  async receive(data: Uint8Array): Promise<Uint8Array> {
+    const message = decodeRequest(data);
+    return encodeReply(await this.#reply(message), message.calls);
+  }
+
+  /** @throws {DhtError} "layout_mismatch" if the caller relies on layouts other than those in force here. */
+  handle(live: string | undefined, call: Call): Promise<unknown> {
+    // Checked in the same turn in which the operation is queued: a layout adopted later finds it committed.
+    const refusal = this.#layoutRefusal(live, [call]);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const handler = this.#handlers[call.op] as (ask: unknown) => Promise<unknown>;
+    return handler(call.ask);
+  }
+
+  async #reply(message: RequestMessage): Promise<ReplyMessage> {
+    const refusal = this.#identityRefusal(message) ?? this.#layoutRefusal(message.live, message.calls);
+    if (refusal !== undefined) {
+      const ring = refusal.code === "layout_mismatch" ? this.#deps.keeper.state : undefined;
+      return { kind: "refused", error: refusal, ring };
+    }
+    const outcomes = await Promise.all(message.calls.map((call) => this.#outcome(message.live, call)));
+    return { kind: "results", outcomes };
+  }
+
+  async #outcome(live: string | undefined, call: Call): Promise<Outcome> {
+    try {
+      return { ok: true, answer: await this.handle(live, call) };
+    } catch (error) {
+      if (error instanceof DhtError) return { ok: false, error };
+      const reason = error instanceof Error ? error.message : String(error);
+      return { ok: false, error: new DhtError("store_failed", `Cannot ${call.op}: ${reason}`) };
+    }
+  }
+
+  #identityRefusal(message: RequestMessage): DhtError | undefined {
+    const { keeper } = this.#deps;
+    const { address, storeId } = keeper.self;
+    if (message.toStoreId !== undefined && message.toStoreId !== storeId) {
+      return new DhtError(
+        "wrong_store",
+        `Cannot answer for store ${message.toStoreId}: ${address} holds another`,
+        {
+          node: address,
+        },
+      );
+    }
+    if (!keeper.inRing) {
+      return new DhtError("not_in_ring", `Cannot answer: node ${address} is not in a ring yet`, {
+        node: address,
+      });
+    }
+    if (message.ringId === undefined || message.ringId === keeper.state.ringId) return undefined;
+    if (message.calls.some((call) => call.op === "exchange")) this.#deps.foreignRing(message.ringId);
+    return new DhtError(
+      "wrong_ring",
+      `Cannot answer: ${address} is in ring ${keeper.state.ringId}, not in ${message.ringId}`,
+      {
+        node: address,
+        ring: keeper.state.ringId,
+      },
+    );
+  }
+
+  #layoutRefusal(live: string | undefined, calls: readonly Call[]): DhtError | undefined {
+    if (live === undefined) {
+      if (calls.every((call) => !LAYOUT_BOUND.has(call.op))) return undefined;
+      return new DhtError("bad_message", "Cannot read message: it names no layouts");
+    }
+    const { keeper } = this.#deps;
+    if (live === keeper.liveName) return undefined;
+    return new DhtError("layout_mismatch", `Cannot answer: ${keeper.self.address} lives by other layouts`, {
+      node: keeper.self.address,
+    });
+  }
+}
+
+/**
+ * Operations that are right only under the layouts their sender had in mind.
+ * Chunks are not among them: nothing is visible before its record is, and a long transfer outlives a layout.
+ */
+const LAYOUT_BOUND: ReadonlySet<Operation> = new Set<Operation>([
+  "write",
+  "read",
+  "heads",
+  "pullRecord",
+  "scan",
+  "digests",
+  "counts",
+  "listKeys",
+]);
+
+type DataOperation =
+  | "write"
+  | "read"
+  | "heads"
+  | "readChunks"
+  | "openUpload"
+  | "writeChunks"
+  | "abortUpload"
+  | "pullRecord"
+  | "scan"
+  | "digests"
+  | "counts"
+  | "listKeys";
+
+function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
+  const { storage } = deps;
+  return {
+    write: async (ask) => {
+      const outcome = await storage.write(ask);
+      const held = outcome.kind === "stale" ? outcome.held : undefined;
+      return { kind: outcome.kind, held, hadValue: outcome.hadValue };
+    },
+    read: async ({ partition, key }) => ({ record: await storage.read(partition, key) }),
+    heads: async ({ items }) => ({ heads: await storage.heads(items) }),
+    readChunks: async ({ blobId, first, count }) => ({
+      chunks: await storage.readChunks(blobId, first, count),
+    }),
+    openUpload: async ({ id }) => {
+      await storage.openUpload(id);
+      return {};
+    },
+    writeChunks: async ({ id, first, chunks }) => {
+      await storage.writeChunks(id, first, chunks);
+      return {};
+    },
+    abortUpload: async ({ id }) => {
+      await storage.abortUpload(id);
+      return {};
+    },
+    pullRecord: async ({ partition, key, record, source }) => {
+      if (record.kind !== "value") {
+        throw new DhtError("bad_message", "Cannot pull a deletion: it is sent as it is");
+      }
+      return { held: await deps.pullRecord(source, { partition, key }, record) };
+    },
+    scan: async ({ partition, after, limit }) => {
+      const page = await storage.scan(partition, { limit, ...(after === undefined ? {} : { after }) });
+      return { entries: page.entries, next: page.next, floor: page.floor };
+    },
+    digests: async ({ partitions }) => ({ digests: await digestsOf(storage, partitions) }),
+    counts: ({ down }) => countPrimary(deps, new Set(down)),
+    listKeys: async ({ prefix, after, limit }) => {
+      const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });
+      return { entries: page.entries, next: page.next };
+    },
+  };
+}
+
+function ringHandlers(deps: ReplicaDeps): Omit<Handlers, DataOperation> {
+  const { keeper, peers, tasks } = deps;
+  return {
+    join: async (joiner) => {
+      await keeper.update((ring) => admitMember(ring, joiner));
+      return { ring: keeper.state };
+    },
+    exchange: ({ hash }) => Promise.resolve({ ring: hash === keeper.hash ? undefined : keeper.state }),
+    merge: async ({ ring }) => {
+      await keeper.merge(ring);
+      return {};
+    },
+    probe: async ({ address }) => ({ reached: await answers(peers, keeper.state, address) }),
+    startTask: ({ id }) => {
+      deps.startBalance(id);
+      return Promise.resolve({});
+    },
+    task: ({ id }) => {
+      const task = tasks.find(id);
+      if (task === undefined) throw unknownTask(id);
+      return Promise.resolve({ task: { ...task, error: task.error, endedMs: task.endedMs } });
+    },
+  };
+}
+
+/** Whether the store that the ring knows at an address answers this node. */
+export async function answers(peers: Peers, ring: RingState, address: string): Promise<boolean> {
+  if (!ring.members.has(address)) return false;
+  try {
+    await peers.control(address, "exchange", { hash: "" }, { timeoutMs: 1_500 });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function digestsOf(
+  storage: Storage,
+  partitions: readonly number[] | undefined,
+): Promise<Answer<"digests">["digests"]> {
+  const digests = await storage.digests();
+  const wanted = partitions ?? [...digests.keys()];
+  return wanted.flatMap((partition) => {
+    const digest = digests.get(partition);
+    return digest === undefined ? [] : [{ partition, ...digest }];
+  });
+}
+
+/** Each partition is counted by the first of its owners that is up, so that a ring's keys are counted once. */
+async function countPrimary(deps: ReplicaDeps, down: ReadonlySet<string>): Promise<Answer<"counts">> {
+  const { live, state, selfId } = deps.keeper;
+  const digests = await deps.storage.digests();
+  const counts = { partitions: 0, values: 0, valueBytes: 0 };
+  for (let partition = 0; partition < state.partitions; partition++) {
+    // The base's owners have all the data; the newest's may still be pulling it.
+    const first = live.base.owners(partition).find((owner) => !down.has(addressOf(owner)));
+    if (first !== selfId) continue;
+    const digest = digests.get(partition);
+    counts.partitions++;
+    counts.values += digest?.values ?? 0;
+    counts.valueBytes += digest?.valueBytes ?? 0;
+  }
+  return counts;
+}

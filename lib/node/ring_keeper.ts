@@ -1,0 +1,136 @@
+import { encodeHex } from "@std/encoding/hex";
+import { DhtError } from "../core/errors.ts";
+import { hash128 } from "../core/hash.ts";
+import { type LiveLayouts, liveName, type OwnerId, ownerId } from "../core/layout.ts";
+import { liveLayouts, type Member, mergeRings, type RingState } from "../core/membership.ts";
+import { decodeRing, encodeRing } from "../wire.ts";
+
+/** Who this node is. The store id comes from its database, the incarnation from counting its starts. */
+export interface Identity {
+  readonly address: string;
+  readonly storeId: string;
+  readonly incarnation: number;
+}
+
+/** The part of the storage a keeper uses. */
+export interface StateStore {
+  loadState(name: string): Promise<Uint8Array | undefined>;
+  saveState(name: string, bytes: Uint8Array): Promise<void>;
+}
+
+const RING_STATE = "ring";
+
+/** A state with what follows from it. */
+interface Held {
+  readonly state: RingState;
+  readonly live: LiveLayouts;
+  readonly name: string;
+  hash?: string;
+}
+
+/**
+ * Holds what this node knows of its ring.
+ *
+ * A change is on disk before anything relies on it: a node that forgot a layout in a crash would accept
+ * writes under an older one, which those who pulled from it would miss.
+ */
+export class RingKeeper {
+  readonly self: Identity;
+  readonly selfId: OwnerId;
+  readonly #store: StateStore;
+  readonly #listeners: (() => void)[] = [];
+  #held: Held | undefined;
+  #changes: Promise<unknown> = Promise.resolve();
+
+  constructor(store: StateStore, self: Identity) {
+    this.#store = store;
+    this.self = self;
+    this.selfId = ownerId(self.address, self.storeId);
+  }
+
+  /** Loads what was known at the last stop; false where this store was in no ring yet. */
+  async load(): Promise<boolean> {
+    const bytes = await this.#store.loadState(RING_STATE);
+    if (bytes === undefined) return false;
+    this.#hold(decodeRing(bytes));
+    return true;
+  }
+
+  /** Whether this node is in a ring. */
+  get inRing(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** @throws {DhtError} "not_in_ring" */
+  get state(): RingState {
+    return this.#current().state;
+  }
+
+  /** The layouts every request must satisfy now; the same object until they change. */
+  get live(): LiveLayouts {
+    return this.#current().live;
+  }
+
+  /** `liveName` of `live`. */
+  get liveName(): string {
+    return this.#current().name;
+  }
+
+  /** This node as the ring knows it; undefined once its address belongs to another store. */
+  get selfMember(): Member | undefined {
+    const member = this.state.members.get(this.self.address);
+    return member?.storeId === this.self.storeId ? member : undefined;
+  }
+
+  /** Equal on two nodes exactly if they know the same. */
+  get hash(): string {
+    const held = this.#current();
+    return held.hash ??= encodeHex(hash128(encodeRing(held.state)));
+  }
+
+  /** Calls `listener` after every change. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Takes the first state of a ring: one it founds, or one it was taken into. */
+  adopt(state: RingState): Promise<void> {
+    return this.#serially(() => this.#save(this.#held === undefined ? state : mergeRings(this.state, state)));
+  }
+
+  /** Changes the state, one change after the other; resolves once the result is on disk and in force. */
+  update(change: (state: RingState) => RingState): Promise<void> {
+    return this.#serially(() => this.#save(change(this.state)));
+  }
+
+  /** Learns what another node knows. */
+  merge(theirs: RingState): Promise<void> {
+    return this.update((ours) => mergeRings(ours, theirs));
+  }
+
+  #current(): Held {
+    if (this.#held !== undefined) return this.#held;
+    throw new DhtError("not_in_ring", `Cannot serve: node ${this.self.address} is not in a ring yet`);
+  }
+
+  async #save(state: RingState): Promise<void> {
+    if (state === this.#held?.state) return;
+    await this.#store.saveState(RING_STATE, encodeRing(state));
+    this.#hold(state);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #hold(state: RingState): void {
+    const live = liveLayouts(state);
+    const name = liveName(live);
+    // Kept where only reports changed, with the tables it has built.
+    const unchanged = this.#held?.name === name;
+    this.#held = { state, live: unchanged ? this.#held!.live : live, name };
+  }
+
+  #serially(change: () => Promise<void>): Promise<void> {
+    const done = this.#changes.then(change);
+    this.#changes = done.catch(() => {});
+    return done;
+  }
+}

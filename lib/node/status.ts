@@ -1,0 +1,182 @@
+import { addressOf, isChanging } from "../core/layout.ts";
+import { idOf, isActive, type Member, unsyncedMembers } from "../core/membership.ts";
+import { readQuorum, writeQuorum } from "../core/quorum.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { MembershipService } from "./membership.ts";
+import type { Peers } from "./peers.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type { NodeView, RingView, StatusView } from "./service.ts";
+import type { Storage } from "./storage.ts";
+import type { Transfer } from "./transfer.ts";
+
+/** Counts are asked for at most that often, however many look at the page. */
+const COUNTS_MAX_AGE_MS = 2_000;
+const COUNTS_TIMEOUT_MS = 10_000;
+
+interface Counts {
+  readonly keys: number;
+  readonly bytes: number;
+  readonly complete: boolean;
+}
+
+/** Where what is shown comes from. */
+export interface StatusDeps {
+  readonly keeper: RingKeeper;
+  readonly peers: Peers;
+  readonly storage: Storage;
+  readonly transfer: Transfer;
+  readonly membership: MembershipService;
+  readonly clock: Clock;
+  readonly version: string;
+}
+
+/** What a person wants to know of the ring, as this node sees it. */
+export class StatusService {
+  readonly #deps: StatusDeps;
+  readonly #startedMs: number;
+  #counts: { readonly atMs: number; readonly value: Promise<Counts> } | undefined;
+
+  constructor(deps: StatusDeps) {
+    this.#deps = deps;
+    this.#startedMs = deps.clock.nowMs();
+  }
+
+  /** The ring and its nodes. */
+  ring(): RingView {
+    const { keeper } = this.#deps;
+    const { state, live } = keeper;
+    return {
+      ringId: state.ringId,
+      self: keeper.self.address,
+      replicas: state.replicas,
+      partitions: state.partitions,
+      layout: live.newest.name,
+      changing: isChanging(live),
+      nodes: this.#nodes(),
+    };
+  }
+
+  /** Everything, with counts a few seconds old at most. */
+  async status(): Promise<StatusView> {
+    const { storage, clock, version } = this.#deps;
+    const ring = this.ring();
+    const [digests, counts] = await Promise.all([storage.digests(), this.#ringCounts()]);
+    let localKeys = 0;
+    let localBytes = 0;
+    for (const digest of digests.values()) {
+      localKeys += digest.values;
+      localBytes += digest.valueBytes;
+    }
+    return {
+      version,
+      startedMs: this.#startedMs,
+      nowMs: clock.nowMs(),
+      ring,
+      ringKeys: counts.keys,
+      ringBytes: counts.bytes,
+      countsComplete: counts.complete,
+      localKeys,
+      localBytes,
+      warnings: this.#warnings(ring),
+    };
+  }
+
+  #nodes(): NodeView[] {
+    const { keeper, peers } = this.#deps;
+    const { state, live } = keeper;
+    const shares = new Map(live.newest.shares().map((share, i) => [live.newest.ids[i]!, share]));
+    const unsynced = new Set(unsyncedMembers(state, live).map((member) => member.address));
+    const active = [...state.members.values()].filter(isActive).sort((
+      a,
+      b,
+    ) => (a.address < b.address ? -1 : 1));
+    return active.map((member) => {
+      const share = shares.get(idOf(member));
+      return {
+        address: member.address,
+        storeId: member.storeId,
+        state: this.#shownState(member),
+        reachable: member.address === keeper.self.address || !peers.isDown(member.address),
+        primaryPartitions: share?.primary ?? 0,
+        ownedPartitions: share?.owned ?? 0,
+        synced: !unsynced.has(member.address),
+      };
+    });
+  }
+
+  /** A member the base layout lacks is still fetching its share. */
+  #shownState(member: Member): NodeView["state"] {
+    if (member.state !== "up") return member.state;
+    return this.#deps.keeper.live.base.has(idOf(member)) ? "up" : "joining";
+  }
+
+  #ringCounts(): Promise<Counts> {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (this.#counts === undefined || nowMs - this.#counts.atMs > COUNTS_MAX_AGE_MS) {
+      this.#counts = { atMs: nowMs, value: this.#askCounts() };
+    }
+    return this.#counts.value;
+  }
+
+  /** Sums what each node counts of the partitions it is first of, those that are down left out. */
+  async #askCounts(): Promise<Counts> {
+    const { keeper, peers } = this.#deps;
+    const { live, state } = keeper;
+    const down = live.base.ids.map(addressOf).filter((address) => peers.isDown(address));
+    const options = { lane: "own", timeoutMs: COUNTS_TIMEOUT_MS } as const;
+    const asked = live.base.ids.filter((owner) => !down.includes(addressOf(owner)));
+    const answers = await Promise.all(
+      asked.map((owner) => peers.ask(owner, live, "counts", { down }, options).catch(() => undefined)),
+    );
+    const counts = { keys: 0, bytes: 0, partitions: 0 };
+    for (const answer of answers) {
+      counts.keys += answer?.values ?? 0;
+      counts.bytes += answer?.valueBytes ?? 0;
+      counts.partitions += answer?.partitions ?? 0;
+    }
+    return { keys: counts.keys, bytes: counts.bytes, complete: counts.partitions === state.partitions };
+  }
+
+  #warnings(ring: RingView): string[] {
+    const { keeper, transfer, membership } = this.#deps;
+    const { live, state } = keeper;
+    const warnings: string[] = [];
+    const down = ring.nodes.filter((node) => !node.reachable).map((node) => node.address);
+    if (membership.foreignRing !== undefined) {
+      warnings.push(
+        `Ring ${membership.foreignRing} lists this node's address. Put this data directory aside and start with --server to rejoin it.`,
+      );
+    }
+    if (down.length > 0) warnings.push(`${down.join(", ")} ${down.length === 1 ? "does" : "do"} not answer.`);
+    warnings.push(...copiesWarning(live.newest.n, ring.replicas, down.length));
+    if (ring.changing) {
+      const waiting = unsyncedMembers(state, live).map((member) => member.address);
+      const blocked = waiting.filter((address) => down.includes(address));
+      warnings.push(
+        blocked.length > 0
+          ? `The ring is changing and waits for ${blocked.join(", ")}, which ${
+            blocked.length === 1 ? "is" : "are"
+          } down: start ${blocked.length === 1 ? "it" : "them"} again, or remove what is gone for good.`
+          : `The ring is changing; still fetching their share: ${waiting.join(", ")}.`,
+      );
+      const { error } = transfer.progress;
+      if (error !== undefined) warnings.push(`Fetching this node's share: ${error}.`);
+    }
+    return warnings;
+  }
+}
+
+/** How many more nodes may fail, in words, where that is fewer than a person would want. */
+function copiesWarning(n: number, replicas: number, down: number): string[] {
+  if (n === 1) return ["Every key has one copy: nothing may fail. Start more nodes to have three."];
+  if (n === 2) {
+    return [
+      "Every key has two copies: while either node is down reads go on and writes stop. A third node cures that.",
+    ];
+  }
+  const spare = n - Math.max(writeQuorum(n), readQuorum(n)) - down;
+  if (spare <= 0 && down > 0) {
+    return ["No further node may fail: some keys could then be neither read nor written."];
+  }
+  return n < replicas ? [`Every key has ${n} copies of ${replicas} wanted: start more nodes.`] : [];
+}

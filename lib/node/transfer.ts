@@ -1,0 +1,186 @@
+import {
+  addressOf,
+  isChanging,
+  type LiveLayouts,
+  type OwnerId,
+  sameOwners,
+  storeIdOf,
+} from "../core/layout.ts";
+import { isActive, reportSynced } from "../core/membership.ts";
+import { readQuorum } from "../core/quorum.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { type Exchange, isLayoutMismatch } from "./exchange.ts";
+import type { Gossip } from "./gossip.ts";
+import type { Peers } from "./peers.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import { emptyTask, type Task } from "./tasks.ts";
+
+/** Wait before a transfer that failed is tried again. */
+const RETRY_MS = 1_000;
+/** Wait after a peer that lives by other layouts was told of this node's. */
+const CATCH_UP_MS = 100;
+
+/** How far the open change of layout has come at this node. */
+export interface TransferProgress {
+  readonly partitionsLeft: number;
+  readonly fetched: number;
+  readonly error?: string;
+}
+
+/** What a transfer needs of its node. */
+export interface TransferDeps {
+  readonly keeper: RingKeeper;
+  readonly peers: Peers;
+  readonly exchange: Exchange;
+  readonly gossip: Gossip;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Pulls what a change of layout makes this node hold, and reports when it does.
+ *
+ * An acknowledged write is on a majority of a partition's previous owners, not
+ * on all: so every partition is pulled from as many of them as a read would ask. A pull counts
+ * only from owners that live by the very same layouts, since those accept no more writes under the old
+ * ones; every message names them, and one that names others is refused. If the
+ * layouts change meanwhile, all begins anew.
+ */
+export class Transfer {
+  readonly #deps: TransferDeps;
+  #progress: TransferProgress = { partitionsLeft: 0, fetched: 0 };
+  #wake: (() => void) | undefined;
+
+  constructor(deps: TransferDeps) {
+    this.#deps = deps;
+    deps.keeper.onChange(() => this.#wake?.());
+  }
+
+  /** How far it is. */
+  get progress(): TransferProgress {
+    return this.#progress;
+  }
+
+  /** Does what each change of layout asks for, until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { live } = this.#deps.keeper;
+      const work = this.#outstanding(live) ? this.#synchronise(live, signal) : this.#changed(signal);
+      await work.catch((error) => this.#pauseAfter(error, signal));
+    }
+  }
+
+  /** Whether this node has yet to report that it holds its share. */
+  #outstanding(live: LiveLayouts): boolean {
+    const report = this.#deps.keeper.selfMember?.report;
+    return isChanging(live) && report !== undefined &&
+      (report.base !== live.base.name || report.newest !== live.newest.name);
+  }
+
+  async #synchronise(live: LiveLayouts, signal: AbortSignal): Promise<void> {
+    const { keeper, gossip, log } = this.#deps;
+    const left = this.#sourcesNeeded(live);
+    this.#progress = { partitionsLeft: left.size, fetched: 0 };
+    const task = emptyTask();
+    if (left.size > 0) {
+      log.event("info", "transfer_started", "Pulling partitions of the new layout", {
+        partitions: left.size,
+      });
+    }
+    await this.#pullAll(live, left, task, signal);
+    if (keeper.live !== live) return;
+    if (left.size > 0) throw new Error(this.#progress.error ?? "Too few previous owners can be reached");
+    await keeper.update((ring) =>
+      keeper.live === live
+        ? reportSynced(ring, keeper.self.address, { base: live.base.name, newest: live.newest.name })
+        : ring
+    );
+    log.event("info", "transfer_done", "Holding this node's share of the new layout", {
+      fetched: task.fetched,
+    });
+    gossip.announce();
+  }
+
+  /** Partitions to pull, with how many more of their previous owners each must be pulled from. */
+  #sourcesNeeded(live: LiveLayouts): Map<number, number> {
+    const { keeper } = this.#deps;
+    const needed = new Map<number, number>();
+    const required = readQuorum(live.base.n);
+    for (let partition = 0; partition < keeper.state.partitions; partition++) {
+      const owners = live.newest.owners(partition);
+      if (!owners.includes(keeper.selfId)) continue;
+      const previous = live.base.owners(partition);
+      if (sameOwners(previous, owners)) continue;
+      const others = required - (previous.includes(keeper.selfId) ? 1 : 0);
+      if (others > 0) needed.set(partition, others);
+    }
+    return needed;
+  }
+
+  /** Pulls from one previous owner after the other until nothing is left, or nobody is. */
+  async #pullAll(
+    live: LiveLayouts,
+    left: Map<number, number>,
+    task: Task,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const source of this.#sources(live)) {
+      const partitions = [...left.keys()].filter((partition) => live.base.owners(partition).includes(source));
+      if (partitions.length === 0) continue;
+      try {
+        await this.#deps.exchange.pull({ peer: source, live, partitions, signal, task });
+      } catch (error) {
+        if (isLayoutMismatch(error) || signal.aborted) throw error;
+        this.#progress = { partitionsLeft: left.size, fetched: task.fetched, error: sentence(error) };
+        continue;
+      }
+      for (const partition of partitions) countDown(left, partition);
+      this.#progress = { partitionsLeft: left.size, fetched: task.fetched };
+    }
+  }
+
+  /** Previous owners that may be asked: those that answer first. */
+  #sources(live: LiveLayouts): OwnerId[] {
+    const { keeper, peers } = this.#deps;
+    const { members } = keeper.state;
+    const usable = live.base.ids.filter((id) => {
+      const member = members.get(addressOf(id));
+      return id !== keeper.selfId && member !== undefined && member.storeId === storeIdOf(id) &&
+        isActive(member);
+    });
+    const down = (id: OwnerId) => Number(peers.isDown(addressOf(id)));
+    return usable.sort((a, b) => down(a) - down(b));
+  }
+
+  async #pauseAfter(error: unknown, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    if (isLayoutMismatch(error)) return await this.#deps.clock.sleep(CATCH_UP_MS, signal).catch(() => {});
+    this.#progress = { ...this.#progress, error: sentence(error) };
+    this.#deps.log.event(
+      "warn",
+      "transfer_failed",
+      `Will pull again in ${RETRY_MS / 1000} s: ${sentence(error)}`,
+    );
+    await this.#deps.clock.sleep(RETRY_MS, signal).catch(() => {});
+  }
+
+  /** Resolves when the ring's state changes, or this ends. */
+  async #changed(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    this.#wake = undefined;
+  }
+}
+
+function countDown(left: Map<number, number>, partition: number): void {
+  const more = (left.get(partition) ?? 0) - 1;
+  if (more > 0) left.set(partition, more);
+  else left.delete(partition);
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

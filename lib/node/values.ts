@@ -1,0 +1,294 @@
+import { createHash } from "node:crypto";
+import { ByteReader, concatChunks } from "./byte_reader.ts";
+import { DhtError } from "../core/errors.ts";
+import { addressOf, type LiveLayouts, type OwnerId, writeNeeds } from "../core/layout.ts";
+import { allOwners, isReachable } from "../core/quorum.ts";
+import {
+  CHUNK_BYTES,
+  chunkCount,
+  compareHeads,
+  headOf,
+  INLINE_MAX_BYTES,
+  type ValueRecord,
+} from "../core/record.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
+import { CHUNKS_PER_MESSAGE } from "./exchange.ts";
+import { asDhtError, type Peers } from "./peers.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type { ByteRange, FoundValue, Written } from "./service.ts";
+
+/** How long an owner may take for one message of chunks before it is given up for this value. */
+const CHUNKS_TIMEOUT_MS = 15_000;
+/** Large values being written through this node at the same time; more are refused as "overloaded". */
+const MAX_UPLOADS = 64;
+
+/** What reading and writing values needs of its node. */
+export interface ValuesDeps {
+  readonly coordinator: Coordinator;
+  readonly keeper: RingKeeper;
+  readonly peers: Peers;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Reads and writes values of any length, with a few chunks of each in memory at a time. */
+export class Values {
+  readonly #deps: ValuesDeps;
+  #uploads = 0;
+
+  constructor(deps: ValuesDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Stores a value. Short ones travel inside their record; long ones go to all
+   * owners chunk by chunk as they arrive, and become visible with the record, which is written last.
+   */
+  async put(
+    key: string,
+    body: ReadableStream<Uint8Array> | undefined,
+    options: { readonly contentType: string; readonly signal?: AbortSignal },
+  ): Promise<Written> {
+    const place = this.#deps.coordinator.place(key);
+    const reader = new ByteReader(body);
+    try {
+      const start = await reader.read(INLINE_MAX_BYTES + 1);
+      if (start.length > INLINE_MAX_BYTES) return await this.#putLarge(place, start, reader, options);
+      const { contentType } = options;
+      const value = { kind: "value", valueBytes: start.length, contentType, sha256: sha256(start) } as const;
+      const inline = { kind: "inline", bytes: start } as const;
+      return await this.#deps.coordinator.write(
+        place,
+        (version) => ({ ...value, version, body: inline }),
+        options.signal,
+      );
+    } finally {
+      await reader.release();
+    }
+  }
+
+  /** Turns what a read found into something to be streamed; `undefined` for a deletion. */
+  found(place: Place, read: QuorumRead | undefined): FoundValue | undefined {
+    if (read === undefined || read.record.kind === "tombstone") return undefined;
+    const { record } = read;
+    const { version, valueBytes, contentType, sha256, body } = record;
+    const head = { version, valueBytes, contentType, sha256 };
+    if (body.kind === "inline") {
+      const stream = (range?: ByteRange) => streamOf(body.bytes.subarray(range?.start ?? 0, range?.end));
+      return { ...head, bytes: body.bytes, stream };
+    }
+    return { ...head, stream: (range) => this.#streamChunks(place, record, read, range) };
+  }
+
+  async #putLarge(
+    place: Place,
+    start: Uint8Array,
+    reader: ByteReader,
+    options: { readonly contentType: string; readonly signal?: AbortSignal },
+  ): Promise<Written> {
+    if (this.#uploads >= MAX_UPLOADS) {
+      throw new DhtError(
+        "overloaded",
+        `Cannot write key "${place.key}": ${MAX_UPLOADS} large values are being written`,
+      );
+    }
+    this.#uploads++;
+    const upload = new Upload(this.#deps, place, this.#deps.keeper.live);
+    try {
+      const { valueBytes, sha256 } = await upload.sendAll(start, reader);
+      const body = { kind: "blob", id: upload.id } as const;
+      const { contentType } = options;
+      return await this.#deps.coordinator.write(
+        place,
+        (version) => ({ kind: "value", version, valueBytes, contentType, sha256, body }),
+        options.signal,
+      );
+    } catch (error) {
+      upload.abort();
+      throw error;
+    } finally {
+      this.#uploads--;
+    }
+  }
+
+  #streamChunks(
+    place: Place,
+    record: ValueRecord,
+    read: QuorumRead,
+    range: ByteRange = { start: 0, end: record.valueBytes },
+  ): ReadableStream<Uint8Array> {
+    const chunks = new ChunkReader(this.#deps.peers, place, record, read);
+    let position = range.start;
+    return new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        if (position >= range.end) return controller.close();
+        const first = Math.floor(position / CHUNK_BYTES);
+        const last = chunkCount(range.end);
+        const message = concatChunks(await chunks.read(first, Math.min(CHUNKS_PER_MESSAGE, last - first)));
+        const offset = first * CHUNK_BYTES;
+        controller.enqueue(message.subarray(position - offset, range.end - offset));
+        position = Math.min(range.end, offset + message.length);
+      },
+    }, { highWaterMark: 1 });
+  }
+}
+
+/** One large value on its way to all owners of its key at once. */
+class Upload {
+  readonly id: string;
+  readonly #deps: ValuesDeps;
+  readonly #place: Place;
+  readonly #live: LiveLayouts;
+  readonly #owners: Set<OwnerId>;
+  readonly #reasons: string[] = [];
+
+  constructor(deps: ValuesDeps, place: Place, live: LiveLayouts) {
+    this.#deps = deps;
+    this.#place = place;
+    this.#live = live;
+    this.id = deps.random.hex(16);
+    this.#owners = new Set(allOwners(writeNeeds(live, place.partition)));
+  }
+
+  /** Sends the whole body; the slowest owner that still answers sets the pace. */
+  async sendAll(
+    start: Uint8Array,
+    reader: ByteReader,
+  ): Promise<{ readonly valueBytes: number; readonly sha256: Uint8Array }> {
+    const hash = createHash("sha256");
+    reader.unread(start);
+    let valueBytes = 0;
+    let sending: Promise<void> = this.#toAll((owner) =>
+      this.#deps.peers.ask(owner, undefined, "openUpload", { id: this.id }, OWN_LANE)
+    );
+    for (let first = 0;; first += CHUNKS_PER_MESSAGE) {
+      const bytes = await reader.read(CHUNKS_PER_MESSAGE * CHUNK_BYTES);
+      hash.update(bytes);
+      valueBytes += bytes.length;
+      // One message is on its way while the next is read from the client.
+      await sending;
+      const chunks = cut(bytes);
+      sending = this.#toAll((owner) =>
+        this.#deps.peers.ask(owner, undefined, "writeChunks", { id: this.id, first, chunks }, OWN_LANE)
+      );
+      // Whoever throws before this is awaited again must not leave it unhandled.
+      sending.catch(() => {});
+      if (bytes.length < CHUNKS_PER_MESSAGE * CHUNK_BYTES) break;
+    }
+    await sending;
+    return { valueBytes, sha256: new Uint8Array(hash.digest()) };
+  }
+
+  /** Lets the owners forget it. What does not reach them they collect by themselves. */
+  abort(): void {
+    for (const owner of this.#owners) {
+      this.#deps.peers.ask(owner, undefined, "abortUpload", { id: this.id }).catch(() => {});
+    }
+  }
+
+  /** Does one step at every owner; those that fail are given up, until too few are left for a quorum. */
+  async #toAll(step: (owner: OwnerId) => Promise<unknown>): Promise<void> {
+    const failures: DhtError[] = [];
+    await Promise.all([...this.#owners].map(async (owner) => {
+      await step(owner).catch((error) => {
+        failures.push(asDhtError(error));
+        this.#owners.delete(owner);
+      });
+    }));
+    this.#reasons.push(...failures.map((failure) => failure.message));
+    const needs = writeNeeds(this.#live, this.#place.partition);
+    if (isReachable(needs, (owner) => !this.#owners.has(owner))) return;
+    const full = failures.length > 0 && failures.every((failure) => failure.code === "disk_full");
+    // Nothing is visible before the record is written, so unlike a failed record this is surely not written.
+    throw new DhtError(
+      full ? "disk_full" : "upload_incomplete",
+      `Cannot write key "${this.#place.key}": too few of its owners could take its bytes; nothing was written`,
+      {
+        asked: allOwners(needs).map(addressOf),
+        remaining: [...this.#owners].map(addressOf),
+        reasons: this.#reasons,
+      },
+    );
+  }
+}
+
+/** Reads the chunks of one version of a value from whichever owner has them. */
+class ChunkReader {
+  readonly #peers: Peers;
+  readonly #place: Place;
+  readonly #record: ValueRecord;
+  readonly #live: LiveLayouts;
+  /** Blob ids by owner: each holds the chunks under an id of its own. The one read from comes first. */
+  #sources: { readonly owner: OwnerId; readonly blobId?: string }[];
+
+  constructor(peers: Peers, place: Place, record: ValueRecord, read: QuorumRead) {
+    this.#peers = peers;
+    this.#place = place;
+    this.#record = record;
+    this.#live = read.live;
+    const others = new Set([...read.holders, ...allOwners(writeNeeds(read.live, place.partition))]);
+    others.delete(read.source);
+    const blobId = record.body.kind === "blob" ? record.body.id : "";
+    this.#sources = [{ owner: read.source, blobId }, ...Array.from(others, (owner) => ({ owner }))];
+  }
+
+  /** @throws {DhtError} "read_quorum_unreachable" or "corrupt_value" once no owner is left that has them. */
+  async read(first: number, count: number): Promise<readonly Uint8Array[]> {
+    let failure: DhtError | undefined;
+    while (this.#sources.length > 0) {
+      const source = this.#sources[0]!;
+      try {
+        const blobId = source.blobId ?? await this.#blobIdAt(source.owner);
+        this.#sources[0] = { owner: source.owner, blobId };
+        const { chunks } = await this.#peers.ask(source.owner, undefined, "readChunks", {
+          blobId,
+          first,
+          count,
+        }, OWN_LANE);
+        return chunks;
+      } catch (error) {
+        failure = asDhtError(error);
+        this.#sources.shift();
+      }
+    }
+    const code = failure?.code === "corrupt_value" ? "corrupt_value" : "read_quorum_unreachable";
+    throw new DhtError(
+      code,
+      `Cannot read key "${this.#place.key}": no owner has its bytes; last: ${failure?.message}`,
+    );
+  }
+
+  async #blobIdAt(owner: OwnerId): Promise<string> {
+    const { record } = await this.#peers.ask(owner, this.#live, "read", this.#place);
+    const same = record?.kind === "value" && record.body.kind === "blob" &&
+      compareHeads(headOf(record), headOf(this.#record)) === 0;
+    if (same && record.body.kind === "blob") return record.body.id;
+    throw new DhtError("corrupt_value", `Cannot read from ${addressOf(owner)}: it holds another version`);
+  }
+}
+
+const OWN_LANE = { lane: "own", timeoutMs: CHUNKS_TIMEOUT_MS } as const;
+
+/** SHA-256 of bytes. Synchronous, so that a simulation replays. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
+}
+
+function cut(bytes: Uint8Array): Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
+    chunks.push(bytes.subarray(start, start + CHUNK_BYTES));
+  }
+  return chunks;
+}
+
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      if (bytes.length > 0) controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}

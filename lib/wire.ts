@@ -1,0 +1,331 @@
+/**
+ * Messages between nodes: MessagePack arrays, with every field checked on the way in.
+ *
+ * One message carries many operations for one peer, and its reply their results
+ * in the same order. Fields may be added at the end of a shape; anything else is a new `WIRE_VERSION`.
+ */
+import { decode as unpack, encode as pack } from "@msgpack/msgpack";
+import { DhtError, type DhtErrorCode, type ErrorFacts } from "./core/errors.ts";
+import { decodeRecord, encodeRecord } from "./core/record_codec.ts";
+import type { Member, RingState } from "./core/membership.ts";
+import type { StoredRecord } from "./core/record.ts";
+import {
+  bytes,
+  type Decoded,
+  type Field,
+  flag,
+  float,
+  list,
+  oneOf,
+  optional,
+  shape,
+  text,
+  uint,
+} from "./core/shape.ts";
+
+/** Version of this format. A node answers a message of another version with "bad_message". */
+export const WIRE_VERSION = 1;
+
+const version = shape({ wallMs: uint, counter: uint, writer: text });
+const head = shape({
+  version,
+  kind: oneOf("value", "expired", "tombstone"),
+  valueBytes: uint,
+  contentType: text,
+  chunked: flag,
+});
+const record: Field<StoredRecord> = { encode: encodeRecord, decode: decodeRecord };
+
+const layoutData = shape({
+  members: list(shape({ address: text, storeId: text, version: uint, weight: float, zone: optional(text) })),
+  replicas: uint,
+  height: uint,
+});
+const member = shape({
+  address: text,
+  storeId: text,
+  incarnation: uint,
+  state: oneOf("up", "leaving", "left", "removed"),
+  version: uint,
+  weight: float,
+  zone: optional(text),
+  report: shape({ sequence: uint, base: text, newest: text }),
+});
+const ringShape = shape({
+  ringId: text,
+  partitions: uint,
+  replicas: uint,
+  base: layoutData,
+  members: list(member),
+});
+
+/** The state of a ring, or a part of it: the base and those members that changed. */
+const ring: Field<RingState> = {
+  encode: (state) => {
+    const members = [...state.members.values()].map((m) => ({ ...m, zone: m.zone }));
+    const base = { ...state.base, members: state.base.members.map((m) => ({ ...m, zone: m.zone })) };
+    return ringShape.encode({ ...state, base, members });
+  },
+  decode: (data) => {
+    const state = ringShape.decode(data);
+    const members = state.members.map(withoutEmptyZone) as Member[];
+    return {
+      ...state,
+      base: { ...state.base, members: state.base.members.map(withoutEmptyZone) },
+      members: new Map(members.map((m) => [m.address, m])),
+    };
+  },
+};
+
+const task = shape({
+  id: text,
+  kind: oneOf("balance", "purge", "leave"),
+  done: flag,
+  compared: uint,
+  sent: uint,
+  fetched: uint,
+  dropped: uint,
+  failed: uint,
+  error: optional(text),
+  startedMs: uint,
+  endedMs: optional(uint),
+});
+const nothing = shape({});
+const place = { partition: uint, key: text };
+
+/**
+ * What one node may ask of another. `lib/node/replica.ts` says which rely on the
+ * layouts the message names.
+ */
+const OPERATIONS = {
+  /** Stores a record: sent by a coordinator for a client, or as a repair. */
+  write: {
+    ask: shape({ ...place, record, mode: oneOf("client", "merge") }),
+    answer: shape({
+      kind: oneOf("stored", "duplicate", "stale"),
+      held: optional(version),
+      hadValue: flag,
+    }),
+  },
+  /** The record, bytes included where they are inline. */
+  read: { ask: shape(place), answer: shape({ record: optional(record) }) },
+  heads: {
+    ask: shape({ items: list(shape(place), 10_000) }),
+    answer: shape({ heads: list(optional(head), 10_000) }),
+  },
+  readChunks: {
+    ask: shape({ blobId: text, first: uint, count: uint }),
+    answer: shape({ chunks: list(bytes, 64) }),
+  },
+  openUpload: { ask: shape({ id: text }), answer: nothing },
+  writeChunks: {
+    ask: shape({ id: text, first: uint, chunks: list(bytes, 64) }),
+    answer: nothing,
+  },
+  abortUpload: { ask: shape({ id: text }), answer: nothing },
+  /** Has the peer fetch a record that is too large to be sent, from a node that holds it. */
+  pullRecord: {
+    ask: shape({ ...place, record, source: text }),
+    answer: shape({ held: flag }),
+  },
+  /** A part of a partition: what is there, without bytes. */
+  scan: {
+    ask: shape({ partition: uint, after: optional(text), limit: uint }),
+    answer: shape({
+      entries: list(shape({ key: text, head })),
+      next: optional(text),
+      floor: optional(version),
+    }),
+  },
+  /** Digests of those partitions that are not empty; of all where none are named. */
+  digests: {
+    ask: shape({ partitions: optional(list(uint)) }),
+    answer: shape({
+      digests: list(shape({ partition: uint, records: uint, values: uint, valueBytes: uint, hash: text })),
+    }),
+  },
+  /** Values in the partitions of which this node is the first owner that is not among `down`. */
+  counts: {
+    ask: shape({ down: list(text) }),
+    answer: shape({ partitions: uint, values: uint, valueBytes: uint }),
+  },
+  /** A part of this node's ordered key index. */
+  listKeys: {
+    ask: shape({ prefix: text, after: optional(text), limit: uint }),
+    answer: shape({
+      entries: list(shape({ key: text, partition: uint, head })),
+      next: optional(text),
+    }),
+  },
+  /** Asks to be taken into the ring. */
+  join: {
+    ask: shape({ address: text, storeId: text, incarnation: uint }),
+    answer: shape({ ring }),
+  },
+  /** "This is the hash of what I know": answered with all the peer knows, unless that has the same hash. */
+  exchange: { ask: shape({ hash: text }), answer: shape({ ring: optional(ring) }) },
+  /** Tells the peer what has changed. */
+  merge: { ask: shape({ ring }), answer: nothing },
+  /** Whether the peer itself reaches another node. */
+  probe: { ask: shape({ address: text }), answer: shape({ reached: flag }) },
+  startTask: { ask: shape({ id: text, kind: oneOf("balance") }), answer: nothing },
+  task: { ask: shape({ id: text }), answer: shape({ task: optional(task) }) },
+} as const;
+
+/** Name of an operation. */
+export type Operation = keyof typeof OPERATIONS;
+/** What an operation is asked with. */
+export type Ask<Op extends Operation> = Decoded<(typeof OPERATIONS)[Op]["ask"]>;
+/** What it answers. */
+export type Answer<Op extends Operation> = Decoded<(typeof OPERATIONS)[Op]["answer"]>;
+
+/** One operation of a message, still without its types. */
+export interface Call {
+  readonly op: Operation;
+  readonly ask: unknown;
+}
+
+/** How one operation ended. */
+export type Outcome = { readonly ok: true; readonly answer: unknown } | {
+  readonly ok: false;
+  readonly error: DhtError;
+};
+
+/** A message: who asks whom, relying on what, for what. */
+export interface RequestMessage {
+  /** Undefined only from a node that wants to join. */
+  readonly ringId: string | undefined;
+  readonly from: { readonly address: string; readonly storeId: string };
+  /** The store that must answer; undefined where any store at the address may. */
+  readonly toStoreId: string | undefined;
+  /** `liveName` of the layouts relied on; undefined for operations that rely on none. */
+  readonly live: string | undefined;
+  readonly calls: readonly Call[];
+}
+
+/** The answer to a message: a result for each operation, or one refusal of them all, with the ring to catch up with. */
+export type ReplyMessage =
+  | { readonly kind: "results"; readonly outcomes: readonly Outcome[] }
+  | { readonly kind: "refused"; readonly error: DhtError; readonly ring: RingState | undefined };
+
+/** Encodes a message. */
+export function encodeRequest(message: RequestMessage): Uint8Array {
+  const { ringId, from, toStoreId, live, calls } = message;
+  return pack([
+    WIRE_VERSION,
+    ringId ?? null,
+    from.address,
+    from.storeId,
+    toStoreId ?? null,
+    live ?? null,
+    calls.map(({ op, ask }) => [op, OPERATIONS[op].ask.encode(ask as never)]),
+  ]);
+}
+
+/** @throws {DhtError} "bad_message" */
+export function decodeRequest(data: Uint8Array): RequestMessage {
+  const [wireVersion, ringId, address, storeId, toStoreId, live, calls] = unpackList(data);
+  checkWireVersion(wireVersion);
+  if (!Array.isArray(calls)) throw malformed();
+  return {
+    ringId: optional(text).decode(ringId),
+    from: { address: text.decode(address), storeId: text.decode(storeId) },
+    toStoreId: optional(text).decode(toStoreId),
+    live: optional(text).decode(live),
+    calls: calls.map((call) => {
+      if (!Array.isArray(call)) throw malformed();
+      const op = operation(call[0]);
+      return { op, ask: OPERATIONS[op].ask.decode(call[1]) };
+    }),
+  };
+}
+
+/** Encodes the reply to a message with those calls. */
+export function encodeReply(reply: ReplyMessage, calls: readonly Call[]): Uint8Array {
+  if (reply.kind === "refused") {
+    return pack([WIRE_VERSION, encodeError(reply.error), reply.ring ? ring.encode(reply.ring) : null]);
+  }
+  return pack([
+    WIRE_VERSION,
+    reply.outcomes.map((outcome, i) =>
+      outcome.ok
+        ? [OPERATIONS[calls[i]!.op].answer.encode(outcome.answer as never)]
+        : [null, encodeError(outcome.error)]
+    ),
+  ]);
+}
+
+/** @throws {DhtError} "bad_message" */
+export function decodeReply(data: Uint8Array, calls: readonly Call[]): ReplyMessage {
+  const [wireVersion, first, second] = unpackList(data);
+  checkWireVersion(wireVersion);
+  if (!Array.isArray(first)) throw malformed();
+  if (typeof first[0] === "string") {
+    return { kind: "refused", error: decodeError(first), ring: optional(ring).decode(second) };
+  }
+  if (first.length !== calls.length) throw malformed();
+  const outcomes = first.map((result: unknown, i): Outcome => {
+    if (!Array.isArray(result)) throw malformed();
+    if (result.length > 1) return { ok: false, error: decodeError(result[1]) };
+    return { ok: true, answer: OPERATIONS[calls[i]!.op].answer.decode(result[0]) };
+  });
+  return { kind: "results", outcomes };
+}
+
+/** The state of a ring as bytes: for a node's own database, and to be hashed. */
+export function encodeRing(state: RingState): Uint8Array {
+  const members = new Map([...state.members].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return pack([WIRE_VERSION, ring.encode({ ...state, members })]);
+}
+
+/** @throws {DhtError} "bad_message" */
+export function decodeRing(data: Uint8Array): RingState {
+  const [wireVersion, state] = unpackList(data);
+  checkWireVersion(wireVersion);
+  return ring.decode(state);
+}
+
+function operation(name: unknown): Operation {
+  if (typeof name === "string" && Object.hasOwn(OPERATIONS, name)) return name as Operation;
+  throw new DhtError("bad_message", `Cannot read message: unknown operation`);
+}
+
+function encodeError(error: DhtError): unknown[] {
+  return [error.code, error.message, error.facts];
+}
+
+function decodeError(data: unknown): DhtError {
+  if (!Array.isArray(data)) throw malformed();
+  const [code, message, facts] = data;
+  return new DhtError(text.decode(code) as DhtErrorCode, text.decode(message), (facts ?? {}) as ErrorFacts);
+}
+
+function unpackList(data: Uint8Array): unknown[] {
+  let list: unknown;
+  try {
+    list = unpack(data);
+  } catch (cause) {
+    throw new DhtError("bad_message", "Cannot read message: not MessagePack", {}, { cause });
+  }
+  if (!Array.isArray(list)) throw malformed();
+  return list;
+}
+
+function checkWireVersion(found: unknown): void {
+  if (found === WIRE_VERSION) return;
+  throw new DhtError(
+    "bad_message",
+    `Cannot read message: its format is ${found}, this node speaks ${WIRE_VERSION}`,
+  );
+}
+
+function withoutEmptyZone<T extends { readonly zone: string | undefined }>(
+  member: T,
+): Omit<T, "zone"> & { readonly zone?: string } {
+  const { zone, ...rest } = member;
+  return zone === undefined ? rest : { ...rest, zone };
+}
+
+function malformed(): DhtError {
+  return new DhtError("bad_message", "Cannot read message: it is not of the form of a message between nodes");
+}
