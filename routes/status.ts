@@ -3,10 +3,11 @@ import type { StatusAnswer } from "../lib/api.ts";
 import type { StatusView } from "../lib/node/service.ts";
 import type { Call } from "./call.ts";
 import { type ListingQuery, listingQuery } from "./listing.ts";
+import type { PageKeys } from "./key_section.ts";
 import { ringAnswer } from "./members.ts";
 import { detailOf, isExpected } from "./problem.ts";
 import { json, text } from "./respond.ts";
-import { PAGE_POLICY, type PageKeys, statusPage } from "./status_page.ts";
+import { PAGE_POLICY, statusPage } from "./status_page.ts";
 import { parseQuery } from "./target.ts";
 
 /** Keys on one page of the status page. */

@@ -1,16 +1,12 @@
 import { createHash } from "node:crypto";
-import type { KeyPage, RingView, StatusView } from "../lib/node/service.ts";
-import { type Html, html, trusted } from "./html.ts";
+import type { RingView, StatusView } from "../lib/node/service.ts";
+import { type Html, markup, trusted } from "./html.ts";
 import { countText, plural, sizeText, spanText } from "./human.ts";
-import { keySection } from "./key_section.ts";
+import { keySection, type PageKeys } from "./key_section.ts";
 import type { ListingQuery } from "./listing.ts";
-import { nodeColours, ringSection } from "./ring_section.ts";
+import { nodeColours } from "./ring_chart.ts";
+import { ringSection } from "./ring_section.ts";
 import { STATUS_PAGE_STYLE } from "./status_page_style.ts";
-
-/** The keys of a status page, or why they cannot be listed now. */
-export type PageKeys =
-  | { readonly kind: "page"; readonly page: KeyPage }
-  | { readonly kind: "failed"; readonly detail: string };
 
 /** Everything the status page shows. */
 export interface StatusPage {
@@ -31,52 +27,54 @@ export const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** A ring of three arcs, as data, so that browsers do not ask for the key favicon.ico. */
+/** A ring of three arcs, as data, so that browsers do not ask for a key named favicon.ico. */
 const ICON = "data:image/svg+xml," + encodeURIComponent(
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" fill="none" stroke-width="7">` +
-    `<path d="M16 5a11 11 0 0 1 9.5 16.5" stroke="#2f6fb3"/><path d="M24 23.500A11 11 0 0 1 6.500 21.500" ` +
-    `stroke="#c98a17"/><path d="M5.500 19A11 11 0 0 1 13.500 5.300" stroke="#23846b"/></svg>`,
+    `<g transform="rotate(-90 16 16)"><circle cx="16" cy="16" r="11" stroke="#2f6fb3"/>` +
+    `<circle cx="16" cy="16" r="11" stroke="#c98a17" pathLength="3" stroke-dasharray="1 2" ` +
+    `stroke-dashoffset="-1"/>` +
+    `<circle cx="16" cy="16" r="11" stroke="#23846b" pathLength="3" stroke-dasharray="1 2" ` +
+    `stroke-dashoffset="-2"/>` +
+    `</g></svg>`,
 );
 
 /** The status page as a whole document. Works without script and without any other file. */
 export function statusPage({ status, keys, query }: StatusPage): string {
   const { ring } = status;
   const colours = nodeColours(ring);
-  return html`
-    <!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <title>${ring.self} · MyDHT</title>
-        <link rel="icon" href="${ICON}">
-        <style>${trusted(STATUS_PAGE_STYLE)}</style>
-      </head>
-      <body>
-        <div class="page">
-    ${pageHeader(status)}
-    <main>
-    ${warnings(status.warnings)}
-    ${facts(status)}
-    ${ringSection(ring, colours)}
-    ${keySection({ keys, query, ring, colours, nowMs: status.nowMs })}
-    </main>
-    ${pageFooter(ring.self)}
-        </div>
-      </body>
-    </html>
-  `.markup;
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${ring.self} · MyDHT</title>
+<link rel="icon" href="${ICON}">
+<style>${trusted(STATUS_PAGE_STYLE)}</style>
+</head>
+<body>
+<div class="page">
+${pageHeader(status)}
+<main>
+${warnings(status.warnings)}
+${facts(status)}
+${ringSection(ring, colours)}
+${keySection({ keys, query, ring, colours, nowMs: status.nowMs })}
+</main>
+${pageFooter(ring.self)}
+</div>
+</body>
+</html>
+`.text;
 }
 
 function pageHeader({ ring, version, startedMs, nowMs }: StatusView): Html {
-  return html`<header class="top">
+  const up = spanText(nowMs - startedMs);
+  return markup`<header class="top">
 <div>
 <p class="brand"><a href="/">MyDHT</a></p>
 <h1>${ring.self}</h1>
-<p class="quiet">Up for ${spanText(nowMs - startedMs)} · version ${version} · ring <code>${
-    shortId(ring.ringId)
-  }</code></p>
+<p class="quiet">Up for ${up} · version ${version} · ring <code>${shortId(ring.ringId)}</code></p>
 </div>
 ${badge(ring)}
 </header>`;
@@ -84,41 +82,38 @@ ${badge(ring)}
 
 function badge(ring: RingView): Html {
   const down = ring.nodes.filter((node) => !node.reachable).length;
-  if (down > 0) return html`<p class="badge bad">${plural(down, "node")} down</p>`;
-  if (ring.changing) return html`<p class="badge busy">Ring is changing</p>`;
+  if (down > 0) return markup`<p class="badge bad">${plural(down, "node")} down</p>`;
+  if (ring.changing) return markup`<p class="badge busy">Ring is changing</p>`;
   const all = ring.nodes.length;
-  return html`<p class="badge good">${all === 1 ? "Node is up" : `All ${countText(all)} nodes up`}</p>`;
+  return markup`<p class="badge good">${all === 1 ? "Node is up" : `All ${countText(all)} nodes up`}</p>`;
 }
 
 function warnings(sentences: readonly string[]): Html {
-  if (sentences.length === 0) return html``;
-  return html`
-    <section class="warnings" aria-labelledby="warnings">
-      <h2 id="warnings">Needs attention</h2>
-      <ul>${sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>
-    </section>
-  `;
+  if (sentences.length === 0) return markup``;
+  return markup`<section class="warnings" aria-labelledby="warnings">
+<h2 id="warnings">Needs attention</h2>
+<ul>${sentences.map((sentence) => markup`<li>${withCommands(sentence)}</li>`)}</ul>
+</section>`;
+}
+
+/** Warnings name commands between backticks. */
+function withCommands(sentence: string): readonly (Html | string)[] {
+  return sentence.split("`").map((part, index) => index % 2 === 1 ? markup`<code>${part}</code>` : part);
 }
 
 function facts(status: StatusView): Html {
   const { ring } = status;
-  const atLeast = status.countsComplete ? "" : "at least ";
-  return html`<dl class="facts">
-${fact("Keys", countText(status.ringKeys), `${atLeast}in the whole ring`)}
-${fact("Total size", sizeText(status.ringBytes), `${atLeast}${countText(status.ringBytes)} bytes`)}
+  const more = status.countsComplete ? "" : " or more";
+  return markup`<dl class="facts">
+${fact("Keys", countText(status.ringKeys) + more, "in the whole ring")}
+${fact("Total size", sizeText(status.ringBytes) + more, plural(status.ringBytes, "byte") + more)}
 ${fact("Replicas", countText(ring.replicas), replicasNote(ring))}
 ${fact("On this node", plural(status.localKeys, "key"), sizeText(status.localBytes))}
 </dl>`;
 }
 
 function fact(name: string, value: string, note: string): Html {
-  return html`
-    <div>
-      <dt>${name}</dt>
-      <dd class="value">${value}</dd>
-      <dd class="quiet">${note}</dd>
-    </div>
-  `;
+  return markup`<div><dt>${name}</dt><dd class="value">${value}</dd><dd class="quiet">${note}</dd></div>`;
 }
 
 function replicasNote({ replicas, nodes }: RingView): string {
@@ -126,16 +121,14 @@ function replicasNote({ replicas, nodes }: RingView): string {
 }
 
 function pageFooter(self: string): Html {
-  return html`
-    <footer>
-      <p>From a terminal</p>
-      <pre><code>curl -X PUT --data-binary hello http://${self}/keys/greeting
-    curl http://${self}/keys/greeting</code></pre>
-      <p class="quiet">For machines: <a href="/keys">keys</a> · <a href="/nodes">nodes</a> ·
-    <a href="/metrics">metrics</a> · <a href="/healthz">health</a> · <a href="/readyz">readiness</a> (this page is JSON
-    for <code>Accept: application/json</code>)</p>
-    </footer>
-  `;
+  return markup`<footer>
+<h2>From a terminal</h2>
+<pre><code>curl -X PUT --data-binary hello http://${self}/keys/greeting
+curl http://${self}/keys/greeting</code></pre>
+<p class="quiet">For machines: <a href="/keys">keys</a> · <a href="/nodes">nodes</a> ·
+<a href="/metrics">metrics</a> · <a href="/healthz">health</a> · <a href="/readyz">readiness</a>.
+This page is JSON for those who send <code>Accept: application/json</code>.</p>
+</footer>`;
 }
 
 function shortId(id: string): string {

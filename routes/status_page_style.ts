@@ -27,7 +27,7 @@ h2 { font-size: 1.15rem; line-height: 1.3; letter-spacing: -0.01em; font-weight:
 a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: 0.18em; }
 a:hover { text-decoration-thickness: 2px; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 3px; }
-code, pre, .key a { font-family: var(--mono); font-size: 0.92em; }
+code, pre, .key a { font-family: var(--mono); font-size: 0.95em; }
 pre { overflow-x: auto; padding: 0.75rem 1rem; background: var(--track); border-radius: 8px; line-height: 1.6; }
 .quiet { color: var(--quiet); font-size: 0.875rem; }
 
@@ -65,7 +65,7 @@ dt { color: var(--quiet); font-size: 0.875rem; }
 
 .ring { display: grid; grid-template-columns: 13rem 1fr; gap: 1rem 2.5rem; align-items: center; }
 .donut { width: 100%; max-width: 13rem; justify-self: center; }
-.donut circle { fill: none; stroke-width: 5.5; }
+.donut circle, .donut path { fill: none; stroke-width: 5.5; }
 .track { stroke: var(--track); }
 .arc { stroke: var(--c); }
 .arc.off { opacity: 0.3; }
@@ -78,7 +78,7 @@ dt { color: var(--quiet); font-size: 0.875rem; }
 
 table { width: 100%; border-collapse: collapse; font-size: 0.94rem; }
 th { padding: 0.35rem 0.75rem; text-align: left; font-weight: 500; font-size: 0.875rem; color: var(--quiet);
-  border-bottom: 1px solid var(--line); }
+  border-bottom: 1px solid var(--line); white-space: nowrap; }
 td { padding: 0.55rem 0.75rem; vertical-align: top; border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
 th:first-child, td:first-child { padding-left: 0; }
@@ -96,7 +96,7 @@ input { width: 14rem; max-width: 100%; font-family: var(--mono); font-size: 0.92
 button { cursor: pointer; font-weight: 550; }
 button:hover { border-color: var(--quiet); }
 
-.key { min-width: 12rem; }
+.key { min-width: 12rem; max-width: 24rem; }
 bdi { white-space: pre-wrap; }
 .key a { display: block; overflow-wrap: anywhere; text-decoration: none; font-weight: 500; }
 .key a:hover { text-decoration: underline; }
@@ -104,13 +104,13 @@ bdi { white-space: pre-wrap; }
 .written, .partition { white-space: nowrap; }
 .mark { margin: 0 0.1em; padding: 0 0.25em; border-radius: 3px; background: var(--track); color: var(--quiet);
   font-size: 0.88em; white-space: nowrap; }
-.mark-of-hash { width: 1rem; height: 1rem; margin-right: 0.25rem; vertical-align: -0.15em; }
-.mark-of-hash circle { fill: none; stroke: var(--line); stroke-width: 2; }
-.mark-of-hash path { stroke: var(--c, var(--quiet)); stroke-width: 3; stroke-linecap: round; }
-.replicas { line-height: 1.7; }
+.hash { width: 1rem; height: 1rem; margin-right: 0.25rem; vertical-align: -0.15em; overflow: visible; }
+.orbit { fill: none; stroke: var(--line); stroke-width: 1.75; }
+.point { fill: var(--c, var(--quiet)); }
 .replica { display: inline-flex; align-items: center; gap: 0.4rem; margin-right: 1rem; color: var(--ink);
   text-decoration: none; white-space: nowrap; }
 .replica:hover { text-decoration: underline; }
+.unseen { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 .replica.off { color: var(--quiet); }
 
 .pager { display: flex; flex-wrap: wrap; gap: 0.5rem 1.25rem; align-items: baseline; padding-top: 0.9rem;
@@ -119,6 +119,7 @@ bdi { white-space: pre-wrap; }
 .empty { padding: 1.75rem 0 1rem; }
 .empty pre { margin-top: 0.6rem; }
 footer { margin-top: 2rem; }
+footer h2 { font-size: 1rem; }
 footer pre { margin: 0.5rem 0 1rem; background: none; border: 1px solid var(--line); }
 
 .c0 { --c: var(--c0); } .c1 { --c: var(--c1); } .c2 { --c: var(--c2); } .c3 { --c: var(--c3); }
@@ -137,6 +138,9 @@ footer pre { margin: 0.5rem 0 1rem; background: none; border: 1px solid var(--li
   .donut { max-width: 11rem; }
   .nodes th:last-child, .nodes td:last-child { display: none; }
   .nodes th:nth-child(3), .nodes td:nth-child(3) { padding-right: 0; }
+  .server .quiet { display: block; margin-left: 1.25rem; }
+  form { flex: 1 0 100%; }
+  label { flex: 1 0 100%; }
   input { flex: 1 1 9rem; width: auto; }
   .keys, .keys tbody { display: block; }
   .keys thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }

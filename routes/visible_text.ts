@@ -1,4 +1,4 @@
-import { type Html, html } from "./html.ts";
+import { type Html, markup } from "./html.ts";
 
 /** Characters of a key that are shown; what is left out is told. */
 const SHOWN_CHARACTERS = 120;
@@ -13,19 +13,20 @@ const HIDDEN = /([\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u00a0])/u;
  */
 export function visibleText(text: string): Html {
   const characters = [...text];
-  if (characters.length <= SHOWN_CHARACTERS) return html`<bdi>${marked(text)}</bdi>`;
+  if (characters.length <= SHOWN_CHARACTERS) return markup`<bdi>${marked(text)}</bdi>`;
   const start = characters.slice(0, SHOWN_CHARACTERS - SHOWN_AT_END).join("");
   const end = characters.slice(-SHOWN_AT_END).join("");
-  const hidden = characters.length - SHOWN_CHARACTERS;
-  return html`<bdi>${marked(start)}<span class="mark">… ${hidden} more …</span>${marked(end)}</bdi>`;
+  const left = characters.length - SHOWN_CHARACTERS;
+  return markup`<bdi>${marked(start)}<span class="mark">… ${left} more …</span>${marked(end)}</bdi>`;
 }
 
 function marked(text: string): readonly (Html | string)[] {
   return text.split(HIDDEN).map((part) =>
-    HIDDEN.test(part) ? html`<span class="mark">${nameOf(part)}</span>` : part
+    HIDDEN.test(part) ? markup`<span class="mark">${nameOf(part)}</span>` : part
   );
 }
 
+/** Control pictures exist for ASCII; the others go by their number. */
 function nameOf(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   if (code < 0x20) return String.fromCodePoint(0x2400 + code);
