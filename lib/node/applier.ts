@@ -1,0 +1,172 @@
+import { DhtError } from "../core/errors.ts";
+import type { Log } from "../ports/log.ts";
+import { type Mutation, storeKeyBytes } from "../ports/store.ts";
+import type { ClaimedStore } from "./claimed_store.ts";
+import { COMMIT_ROOM } from "./commit_batch.ts";
+import { encodeEntry, indexKey, journalKey, recordKey } from "./entries.ts";
+import type { MemoryTable, TableEntry } from "./memory_table.ts";
+import type { RecordTables } from "./record_tables.ts";
+
+/** Bytes that the tables may hold; past them writers wait for an apply. */
+export const MAX_TABLE_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Moves records from the journal to their keys, in the background: sorted,
+ * newest only, in large commits.
+ *
+ * A failing apply loses nothing: the table stays, and the next occasion tries again from its beginning.
+ */
+export class Applier {
+  readonly #store: ClaimedStore;
+  readonly #tables: RecordTables;
+  readonly #log: Log;
+  readonly #onApplied: (partitions: Iterable<number>) => void;
+  #running: Promise<void> | undefined;
+  #paused: Promise<void> | undefined;
+  #applied = 0;
+  #failures = 0;
+
+  /** @param onApplied Called with the partitions whose entries have changed. */
+  constructor(
+    store: ClaimedStore,
+    tables: RecordTables,
+    log: Log,
+    onApplied: (partitions: Iterable<number>) => void,
+  ) {
+    this.#store = store;
+    this.#tables = tables;
+    this.#log = log;
+    this.#onApplied = onApplied;
+  }
+
+  /** Records written to their keys. */
+  get applied(): number {
+    return this.#applied;
+  }
+
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Starts an apply if there is enough to do. */
+  kick(): void {
+    // A failure is counted and logged, and met again by whoever waits for room.
+    if (this.#running === undefined && this.#tables.isFull) this.#run().catch(() => {});
+  }
+
+  /** Tries again what failed. */
+  retry(): void {
+    if (this.#running === undefined && this.#tables.isApplying) this.#run().catch(() => {});
+  }
+
+  /** Resolves once everything that is in the tables now is in its place. */
+  async flush(): Promise<void> {
+    const newest = this.#tables.newestUnapplied();
+    // A recovery may take the table away: what was in it is then in another.
+    while (newest !== undefined && !newest.applied && this.#tables.holds(newest)) await this.#run();
+    if (newest !== undefined && !newest.applied) await this.flush();
+  }
+
+  get hasRoom(): boolean {
+    return this.#tables.bytes < MAX_TABLE_BYTES;
+  }
+
+  /** Resolves once the tables are within their bounds. */
+  async makeRoom(): Promise<void> {
+    while (!this.hasRoom) await this.#run();
+  }
+
+  /** Runs `work` while nothing is being applied. */
+  async whilePaused(work: () => Promise<void>): Promise<void> {
+    let resume = () => {};
+    this.#paused = new Promise((resolve) => resume = resolve);
+    try {
+      await this.#running?.catch(() => {});
+      await work();
+    } finally {
+      this.#paused = undefined;
+      resume();
+    }
+  }
+
+  /** Applies one table; one at a time. */
+  async #run(): Promise<void> {
+    while (this.#paused !== undefined) await this.#paused;
+    return await (this.#running ??= this.#applyNext().finally(() => this.#running = undefined));
+  }
+
+  async #applyNext(): Promise<void> {
+    const table = this.#tables.beginApply();
+    if (table === undefined) return;
+    try {
+      await this.#apply(table);
+    } catch (error) {
+      this.#failures++;
+      const reason = error instanceof DhtError ? error.message : String(error);
+      this.#log.event("warn", "apply_failed", "Could not move records out of the journal, will try again", {
+        reason,
+        records: table.size,
+      });
+      throw error;
+    }
+    this.#applied += table.size;
+    this.#tables.endApply(table);
+    this.#onApplied(table.partitions);
+  }
+
+  async #apply(table: MemoryTable): Promise<void> {
+    const entries = [...table.entries()].sort(byPlace);
+    await this.#commitAll(entries.map(recordMutation));
+    await this.#commitAll(entries.filter(changesIndex).sort(byKey).map(indexMutation));
+    // Oldest first: should this end half-way, what is left of the journal still ends with the newest of each key.
+    await this.#commitAll(table.journalSeqs.map((seq) => ({ kind: "delete", key: journalKey(seq) })));
+  }
+
+  /** Commits mutations in order, as many at a time as fit. */
+  async #commitAll(mutations: readonly Mutation[]): Promise<void> {
+    for (let start = 0; start < mutations.length;) {
+      const end = endOfCommit(mutations, start);
+      await this.#store.commit(mutations.slice(start, end));
+      start = end;
+    }
+  }
+}
+
+function endOfCommit(mutations: readonly Mutation[], start: number): number {
+  let bytes = 0;
+  let keyBytes = 0;
+  let end = start;
+  for (; end < mutations.length && end - start < COMMIT_ROOM.mutations; end++) {
+    const mutation = mutations[end]!;
+    const ownKeyBytes = storeKeyBytes(mutation.key);
+    keyBytes += ownKeyBytes;
+    bytes += ownKeyBytes + (mutation.kind === "set" ? mutation.value.length : 0);
+    if (end > start && (bytes > COMMIT_ROOM.bytes || keyBytes > COMMIT_ROOM.keyBytes)) break;
+  }
+  return end;
+}
+
+function byPlace(a: TableEntry, b: TableEntry): number {
+  return a.partition - b.partition || byKey(a, b);
+}
+
+// Neighbours in this order are neighbours on the disk, but for the rarest letters: enough to touch few pages.
+function byKey(a: TableEntry, b: TableEntry): number {
+  return a.key < b.key ? -1 : 1;
+}
+
+function changesIndex(entry: TableEntry): boolean {
+  return entry.encoded === undefined || entry.unindexed;
+}
+
+function recordMutation({ partition, key, encoded }: TableEntry): Mutation {
+  const at = recordKey(partition, key);
+  return encoded === undefined ? { kind: "delete", key: at } : { kind: "set", key: at, value: encoded };
+}
+
+function indexMutation({ partition, key, encoded }: TableEntry): Mutation {
+  const at = indexKey(key);
+  return encoded === undefined
+    ? { kind: "delete", key: at }
+    : { kind: "set", key: at, value: encodeEntry([partition]) };
+}

@@ -1,0 +1,115 @@
+import { headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
+import { storeKeyBytes } from "../ports/store.ts";
+import { encodeRecordEntry } from "./entries.ts";
+
+/** The newest that is known of a key: enough to decide whether a write wins, and what it frees. */
+export interface Held {
+  readonly head: RecordHead;
+  /** The blob that has the bytes, where they are in chunks. */
+  readonly blobId: string | undefined;
+}
+
+/** A change of one key that is in the journal but not yet in the key's own entry: its record, or its removal. */
+export interface TableEntry {
+  readonly partition: number;
+  readonly key: string;
+  /** Absent where the key is removed. */
+  readonly held: Held | undefined;
+  /** Value of the record's entry; absent where the key is removed. */
+  readonly encoded: Uint8Array | undefined;
+  /** Bytes it takes in the journal, at most. */
+  readonly bytes: number;
+  /** Whether the key may have no index entry yet. */
+  readonly unindexed: boolean;
+}
+
+// Headers of MessagePack for a partition, a key and bytes.
+const ENTRY_HEADER_BYTES = 13;
+// What the objects around an entry take in memory, roughly.
+const ENTRY_MEMORY_BYTES = 400;
+
+/** The part of a record that decisions need. */
+export function heldOf(record: StoredRecord): Held {
+  const blobId = record.kind === "value" && record.body.kind === "blob" ? record.body.id : undefined;
+  return { head: headOf(record), blobId };
+}
+
+/** The entry that stores `record`. It keeps nothing of the buffers the record's bytes are views of. */
+export function tableEntry(partition: number, key: string, record: StoredRecord): TableEntry {
+  return encodedEntry(partition, key, heldOf(record), encodeRecordEntry(record));
+}
+
+/** The entry of a record whose encoded form is there already. */
+export function encodedEntry(partition: number, key: string, held: Held, encoded: Uint8Array): TableEntry {
+  const bytes = ENTRY_HEADER_BYTES + storeKeyBytes([key]) + encoded.length;
+  return { partition, key, held, encoded, bytes, unindexed: true };
+}
+
+/** The entry that removes a key. */
+export function removalEntry(partition: number, key: string): TableEntry {
+  const bytes = ENTRY_HEADER_BYTES + storeKeyBytes([key]);
+  return { partition, key, held: undefined, encoded: undefined, bytes, unindexed: false };
+}
+
+/** The newest entry of each key among those in some part of the journal. */
+export class MemoryTable {
+  readonly #entries = new Map<string, TableEntry>();
+  readonly #partitions = new Set<number>();
+  readonly #journalSeqs: number[] = [];
+  #bytes = 0;
+  #journalBytes = 0;
+  /** Set once its entries are where they belong, and its part of the journal is gone. */
+  applied = false;
+
+  get(key: string): TableEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  put(entry: TableEntry): void {
+    const before = this.#entries.get(entry.key);
+    if (before !== undefined) this.#bytes -= memoryBytes(before);
+    this.#bytes += memoryBytes(entry);
+    this.#entries.set(entry.key, entry);
+    this.#partitions.add(entry.partition);
+  }
+
+  /** Notes a journal value that its entries came from. In ascending order. */
+  addJournalValue(seq: number, bytes: number): void {
+    this.#journalSeqs.push(seq);
+    this.#journalBytes += bytes;
+  }
+
+  entries(): Iterable<TableEntry> {
+    return this.#entries.values();
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Bytes of memory, roughly. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get journalBytes(): number {
+    return this.#journalBytes;
+  }
+
+  get journalSeqs(): readonly number[] {
+    return this.#journalSeqs;
+  }
+
+  get partitions(): ReadonlySet<number> {
+    return this.#partitions;
+  }
+
+  /** Whether there is nothing to apply. */
+  get isEmpty(): boolean {
+    return this.#journalSeqs.length === 0;
+  }
+}
+
+function memoryBytes(entry: TableEntry): number {
+  return entry.bytes + ENTRY_MEMORY_BYTES;
+}

@@ -1,0 +1,152 @@
+import type { StoredRecord } from "../core/record.ts";
+import { decodeRecordEntry } from "./entries.ts";
+import { type Held, heldOf, MemoryTable, type TableEntry } from "./memory_table.ts";
+import { RecordCache } from "./record_cache.ts";
+
+/** What memory knows of a key: what is held of it, or that it is absent, and whether its index entry may be too. */
+export interface Known {
+  readonly held: Held | undefined;
+  readonly unindexed: boolean;
+}
+
+/** When a table is large enough to be applied. */
+const FULL_RECORDS = 32_768;
+const FULL_BYTES = 16 * 1024 * 1024;
+const FULL_JOURNAL_VALUES = 8_192;
+
+/**
+ * What reads see before the store: the table that takes new entries, the one
+ * that is being applied, and a cache of records.
+ *
+ * Only commits that are on the disk are in here, so nobody ever sees a record that a crash could take back.
+ * A key belongs to one partition for as long as the database lives; so keys alone name records.
+ */
+export class RecordTables {
+  #active = new MemoryTable();
+  #applying: MemoryTable | undefined;
+  #generation = 0;
+  readonly #cache: RecordCache;
+
+  constructor(cacheBytes: number) {
+    this.#cache = new RecordCache(cacheBytes);
+  }
+
+  /** The newest entry of a key that is not in its place yet. */
+  entry(key: string): TableEntry | undefined {
+    return this.#active.get(key) ?? this.#applying?.get(key);
+  }
+
+  /** The record of a key, if memory knows it: `"unknown"` means that the store has to be asked. */
+  record(key: string): StoredRecord | undefined | "unknown" {
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) return cached;
+    const entry = this.entry(key);
+    if (entry === undefined) return "unknown";
+    if (entry.encoded === undefined) return undefined;
+    const record = decodeRecordEntry(entry.encoded);
+    this.#cache.set(key, record, entry.encoded.length);
+    return record;
+  }
+
+  /** What a write has to be compared with, if memory knows it. */
+  known(key: string): Known | undefined {
+    const active = this.#active.get(key);
+    if (active !== undefined) return active;
+    // What is being applied has its index entry before anything newer is applied.
+    const applying = this.#applying?.get(key);
+    if (applying !== undefined) return { held: applying.held, unindexed: applying.held === undefined };
+    const cached = this.#cache.get(key);
+    return cached && { held: heldOf(cached), unindexed: false };
+  }
+
+  /** To be handed to `remember` with what is read from the store from now on. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * Keeps a record that was read from the store, unless a newer one may have
+   * been committed since the read began.
+   */
+  remember(key: string, record: StoredRecord, options: { bytes: number; generation: number }): void {
+    // An entry committed meanwhile is still in a table, or a table has been dropped.
+    if (options.generation !== this.#generation || this.entry(key) !== undefined) return;
+    this.#cache.set(key, record, options.bytes);
+  }
+
+  /** Takes in a commit. */
+  add(entries: Iterable<TableEntry>, journalValues: Iterable<{ seq: number; bytes: number }>): void {
+    for (const entry of entries) {
+      this.#active.put(entry);
+      this.#cache.delete(entry.key);
+    }
+    for (const { seq, bytes } of journalValues) this.#active.addJournalValue(seq, bytes);
+  }
+
+  /** The table to be applied now; new entries go to another from here on. `undefined`: nothing is left to do. */
+  beginApply(): MemoryTable | undefined {
+    if (this.#applying === undefined && !this.#active.isEmpty) {
+      this.#applying = this.#active;
+      this.#active = new MemoryTable();
+    }
+    return this.#applying;
+  }
+
+  /** Forgets the table that was being applied: all of it is in the store now. */
+  endApply(table: MemoryTable): void {
+    table.applied = true;
+    this.#applying = undefined;
+    this.#generation++;
+  }
+
+  /** The table with the newest entries, if any are not applied. */
+  newestUnapplied(): MemoryTable | undefined {
+    return this.#active.isEmpty ? this.#applying : this.#active;
+  }
+
+  /** Whether a table is one of those that reads see. */
+  holds(table: MemoryTable): boolean {
+    return table === this.#active || table === this.#applying;
+  }
+
+  /** Whether a record of this partition is not in its place yet. */
+  touches(partition: number): boolean {
+    return this.#active.partitions.has(partition) || (this.#applying?.partitions.has(partition) ?? false);
+  }
+
+  /** Whether an apply has begun and not ended. */
+  get isApplying(): boolean {
+    return this.#applying !== undefined;
+  }
+
+  /** Whether the table for new entries should be applied. */
+  get isFull(): boolean {
+    const { size, bytes, journalSeqs } = this.#active;
+    return size >= FULL_RECORDS || bytes >= FULL_BYTES || journalSeqs.length >= FULL_JOURNAL_VALUES;
+  }
+
+  /** Forgets everything and begins again with what the journal on the disk says. */
+  replace(table: MemoryTable): void {
+    this.#active = table;
+    this.#applying = undefined;
+    this.#generation++;
+    this.#cache.clear();
+  }
+
+  /** Bytes of memory of the tables. */
+  get bytes(): number {
+    return this.#active.bytes + (this.#applying?.bytes ?? 0);
+  }
+
+  get size(): number {
+    return this.#active.size + (this.#applying?.size ?? 0);
+  }
+
+  get journalBytes(): number {
+    return this.#active.journalBytes + (this.#applying?.journalBytes ?? 0);
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.bytes;
+  }
+}

@@ -1,0 +1,490 @@
+import { createHash } from "node:crypto";
+import { DhtError } from "../core/errors.ts";
+import { compareOptionalVersions, type Version } from "../core/hlc.ts";
+import { compareKeys } from "../core/key_order.ts";
+import type { RecordHead, StoredRecord } from "../core/record.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { Store, StoreKey } from "../ports/store.ts";
+import { Applier } from "./applier.ts";
+import { ClaimedStore } from "./claimed_store.ts";
+import { Digests, type PartitionDigest, readableHead } from "./digests.ts";
+import {
+  chunkKey,
+  countOf,
+  decodeEntry,
+  decodeRecordEntry,
+  encodeFloor,
+  floorKey,
+  recordKey,
+  textOf,
+} from "./entries.ts";
+import { type Change, GroupCommit } from "./group_commit.ts";
+import { RecordTables } from "./record_tables.ts";
+import { stateCost } from "./state_blobs.ts";
+import { loadStoredState, type StoredState } from "./stored_state.ts";
+import { assertChunkRange, assertChunks, assertUploadId, CHECKSUM_BYTES, verifiedChunk } from "./uploads.ts";
+import { dropChange, writeChange, type WriteOutcome, type WriteRequest } from "./write_change.ts";
+
+export type { PartitionDigest } from "./digests.ts";
+export type { WriteOutcome, WriteRequest } from "./write_change.ts";
+
+/** What a storage is made of. */
+export interface StorageDeps {
+  /** Owned from here on: `Storage.close` closes it. */
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Bytes of records kept in memory for reads; by default 32 MiB. */
+  readonly cacheBytes?: number;
+  /** Called once, when another process turns out to have claimed the database: this one must end. */
+  onClaimLost(): void;
+}
+
+/** A key and the partition it belongs to. */
+export interface Place {
+  readonly partition: number;
+  readonly key: string;
+}
+
+/** A page of a partition, by the byte order of keys. */
+export interface PartitionPage {
+  readonly entries: { readonly key: string; readonly head: RecordHead }[];
+  /** To be given as `after` for the next page; absent on the last. */
+  readonly next?: string;
+  /** The partition's floor, if it has one. */
+  readonly floor?: Version;
+}
+
+/** A page of this node's own keys, by their byte order. */
+export interface IndexPage {
+  readonly entries: { readonly key: string; readonly partition: number; readonly head: RecordHead }[];
+  readonly next?: string;
+}
+
+/** Figures for the metrics page. */
+export interface StorageStats {
+  readonly journalBytes: number;
+  readonly tableRecords: number;
+  readonly tableBytes: number;
+  readonly cacheBytes: number;
+  /** Changes that wait for the disk. */
+  readonly queued: number;
+  readonly commits: number;
+  readonly failedCommits: number;
+  readonly appliedRecords: number;
+  readonly failedApplies: number;
+  readonly openUploads: number;
+  readonly garbageBlobs: number;
+  readonly damagedRecords: number;
+}
+
+const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
+const OWNER_BYTES = 16;
+const MAX_DAMAGED_KEYS = 10_000;
+const FLOOR_COST = { bytes: 1_000, keyBytes: 20, mutations: 1 };
+// A session's entry, its key, and that of the garbage it may become.
+const SESSION_COST = { bytes: 4_000, keyBytes: 200, mutations: 2 };
+const CHUNK_KEY_BYTES = 90;
+
+/**
+ * All that a node keeps: records, values in chunks, its own state, over one
+ * `Store` that it is the only writer of.
+ *
+ * Whatever resolves is on the disk; whatever rejects was not stored, except where the store's answer was
+ * unknown. A write is read by everybody once it resolved, and by nobody before it is on the disk. A key belongs
+ * to one partition for as long as the database lives.
+ *
+ * Beside what is said of each call, all throw `DhtError` "store_failed" where the database fails, "disk_full"
+ * where it cannot take more, "overloaded" where too much waits, and "stopping" once closed or no longer owned.
+ */
+export class Storage {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #store: ClaimedStore;
+  readonly #tables: RecordTables;
+  readonly #writer: GroupCommit;
+  readonly #applier: Applier;
+  readonly #digests: Digests;
+  #state: StoredState;
+  #mustRecover = false;
+  #collecting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Claims the database and reads what was left of the last run; a journal of tens of MiB at most. */
+  static async open(deps: StorageDeps): Promise<Storage> {
+    const owner = deps.random.hex(OWNER_BYTES);
+    const store = await ClaimedStore.open(deps.store, owner, () => deps.onClaimLost());
+    return new Storage(deps, store, await loadStoredState(store, deps.clock));
+  }
+
+  private constructor(deps: StorageDeps, store: ClaimedStore, state: StoredState) {
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+    this.#store = store;
+    this.#tables = new RecordTables(deps.cacheBytes ?? DEFAULT_CACHE_BYTES);
+    this.#digests = new Digests(store);
+    this.#applier = new Applier(store, this.#tables, deps.log, (changed) => this.#digests.markDirty(changed));
+    this.#writer = new GroupCommit(store, this.#tables, {
+      prepare: () => this.#prepare(),
+      committed: () => this.#applier.kick(),
+      unknown: () => this.#mustRecover = true,
+    });
+    this.#state = state;
+    this.#adopt(state);
+  }
+
+  /** A state of the node that was saved under this name. */
+  loadState(name: string): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.#state.blobs.get(name));
+  }
+
+  /** Replaces a state, as a whole. At most 720 KiB. */
+  saveState(name: string, bytes: Uint8Array): Promise<void> {
+    const own = bytes.slice();
+    return this.#submit(() => ({
+      cost: stateCost(name, own),
+      decide: (batch) => this.#state.blobs.save(batch, name, own),
+    }));
+  }
+
+  /** The record of a key; its bytes are verified. @throws {DhtError} "corrupt_value" where they are damaged. */
+  async read(partition: number, key: string): Promise<StoredRecord | undefined> {
+    this.#assertServing();
+    const record = this.#tables.record(key);
+    if (record !== "unknown") return record;
+    const { generation } = this.#tables;
+    const [entry] = await this.#store.getMany([recordKey(partition, key)]);
+    if (entry === undefined) return undefined;
+    const read = this.#verified(key, entry.value);
+    this.#tables.remember(key, read, { bytes: entry.value.length, generation });
+    return read;
+  }
+
+  /** The heads of records, in the order asked; `undefined` where there is none or it is damaged. */
+  async heads(items: readonly Place[]): Promise<(RecordHead | undefined)[]> {
+    this.#assertServing();
+    const heads = items.map(({ key }) => this.#tables.known(key));
+    const missing = items.filter((_, i) => heads[i] === undefined);
+    const entries = missing.length === 0
+      ? []
+      : await this.#store.getMany(missing.map(({ partition, key }) => recordKey(partition, key)));
+    let next = 0;
+    return heads.map((known) => {
+      if (known !== undefined) return known.held?.head;
+      const entry = entries[next++];
+      return entry && readableHead(entry.value);
+    });
+  }
+
+  /**
+   * Stores a record if it wins over what is held.
+   *
+   * A record with a blob takes over the upload of that id, whose chunks must all be here.
+   *
+   * @throws {DhtError} "upload_incomplete" where they are not; "corrupt_value" where a client's write cannot be
+   * compared because what is held is damaged; "bad_message" where the record passes a bound.
+   */
+  write(request: WriteRequest): Promise<WriteOutcome> {
+    return this.#submit(() => writeChange(request, () => this.#state.books));
+  }
+
+  /**
+   * Opens an upload: chunks may be written until a record takes them over or it is aborted. Opening again is
+   * harmless. The id must never have been used before on any node: 1 to 64 letters, digits, dots or dashes.
+   *
+   * @throws {DhtError} "overloaded" where too many are open; "upload_incomplete" where that upload has ended.
+   */
+  async openUpload(id: string): Promise<void> {
+    assertUploadId(id);
+    await this.#submit(() => ({
+      cost: SESSION_COST,
+      probe: chunkKey(id, 0),
+      decide: (batch, { probed }) => {
+        const { uploads, garbage } = this.#state.books;
+        uploads.open(batch, id, { used: probed, garbage });
+      },
+    }));
+  }
+
+  /**
+   * Stores consecutive chunks, at most 12; all of a value but its last have `CHUNK_BYTES`. Storing the same
+   * again is harmless.
+   *
+   * @throws {DhtError} "upload_incomplete" where the upload is not open.
+   */
+  async writeChunks(id: string, firstIndex: number, chunks: readonly Uint8Array[]): Promise<void> {
+    assertChunks(firstIndex, chunks);
+    const keyBytes = SESSION_COST.keyBytes + chunks.length * CHUNK_KEY_BYTES;
+    const bytes = chunks.reduce((sum, chunk) => sum + CHECKSUM_BYTES + chunk.length, SESSION_COST.bytes);
+    await this.#submit(() => ({
+      cost: { keyBytes, bytes: bytes + keyBytes, mutations: SESSION_COST.mutations + chunks.length },
+      decide: (batch) => this.#state.books.uploads.write(batch, id, firstIndex, chunks),
+    }));
+  }
+
+  /** Ends an upload that no record has taken over; otherwise does nothing. */
+  abortUpload(id: string): Promise<void> {
+    return this.#submit(() => ({
+      cost: SESSION_COST,
+      decide: (batch) => this.#state.books.uploads.abort(batch, id, this.#state.books.garbage),
+    }));
+  }
+
+  /**
+   * Consecutive chunks of a blob, at most 12, verified.
+   *
+   * @throws {DhtError} "corrupt_value" where one is damaged or not (or no longer) here.
+   */
+  async readChunks(blobId: string, firstIndex: number, count: number): Promise<Uint8Array[]> {
+    this.#assertServing();
+    assertChunkRange(firstIndex, count);
+    this.#state.books.garbage.touch(blobId);
+    const keys = Array.from({ length: count }, (_, i): StoreKey => chunkKey(blobId, firstIndex + i));
+    const entries = await this.#store.getMany(keys);
+    return entries.map((entry, i) => verifiedChunk(entry?.value, blobId, firstIndex + i));
+  }
+
+  /**
+   * A page of a partition's records, tombstones included: all that was accepted before the call, or newer.
+   * Damaged ones are left out. A page may have fewer entries than `limit` and yet not be the last.
+   */
+  async scan(
+    partition: number,
+    options: { readonly after?: string; readonly limit: number },
+  ): Promise<PartitionPage> {
+    this.#assertServing();
+    const { after, limit } = options;
+    if (this.#tables.touches(partition)) await this.#applier.flush();
+    const prefix = ["record", partition];
+    const range = after === undefined ? { prefix } : { prefix, after: recordKey(partition, after) };
+    const entries: { key: string; head: RecordHead }[] = [];
+    let seen = 0;
+    let last = "";
+    for await (const { key, value } of this.#store.list(range, { limit })) {
+      seen++;
+      last = textOf(key[2]);
+      const head = readableHead(value);
+      if (head === undefined) this.#noteDamage(last);
+      else entries.push({ key: last, head });
+    }
+    const floor = this.floor(partition);
+    return { entries, ...(seen === limit ? { next: last } : {}), ...(floor === undefined ? {} : { floor }) };
+  }
+
+  /**
+   * A page of this node's keys that begin with `prefix` and sort after `after`, tombstones included: all that
+   * was accepted before the call. A page may have fewer entries than `limit` and yet not be the last.
+   */
+  async listKeys(
+    options: { readonly prefix: string; readonly after?: string; readonly limit: number },
+  ): Promise<IndexPage> {
+    this.#assertServing();
+    await this.#applier.flush();
+    const places = await this.#indexed(options);
+    const heads = await this.heads(places);
+    const entries = places.flatMap((place, i) => {
+      const head = heads[i];
+      return head === undefined ? [] : [{ ...place, head }];
+    });
+    const last = places.at(-1);
+    return places.length === options.limit && last ? { entries, next: last.key } : { entries };
+  }
+
+  /** The digest of each partition that holds anything: exact for all that was accepted before the call. */
+  async digests(): Promise<ReadonlyMap<number, PartitionDigest>> {
+    this.#assertServing();
+    await this.#applier.flush();
+    return await this.#digests.current();
+  }
+
+  /** Removes a record and its bytes, if it has this version still. Returns whether it had. */
+  drop(partition: number, key: string, version: Version): Promise<boolean> {
+    return this.#submit(() => dropChange({ partition, key, version }, () => this.#state.books));
+  }
+
+  /** Has client writes of a partition refused up to `version`; a floor never sinks. */
+  raiseFloor(partition: number, version: Version): Promise<void> {
+    return this.#submit(() => ({
+      cost: FLOOR_COST,
+      decide: (batch) => {
+        const { floors } = this.#state.books;
+        if (compareOptionalVersions(version, batch.floors.get(partition) ?? floors.get(partition)) <= 0) {
+          return;
+        }
+        batch.set(floorKey(partition), encodeFloor(version));
+        batch.floors.set(partition, version);
+        batch.onCommitted(() => this.#state.books.floors.set(partition, version));
+      },
+    }));
+  }
+
+  /** The floor of a partition, if one was ever raised. */
+  floor(partition: number): Version | undefined {
+    return this.#state.books.floors.get(partition);
+  }
+
+  /**
+   * One bounded step of freeing what nobody needs: chunks of values that were superseded and not read for a
+   * minute, uploads without a call for ten. To be called again and again by a background task.
+   */
+  async collectGarbage(): Promise<void> {
+    this.#assertServing();
+    this.#applier.retry();
+    await Promise.all(this.#state.books.uploads.idle().map((id) => this.#closeIdle(id)));
+    await (this.#collecting ??= this.#state.books.garbage.collect(this.#store)
+      .finally(() => this.#collecting = undefined));
+  }
+
+  /** Resolves once all that was accepted before is in the records' own entries, and the journal behind it gone. */
+  async flush(): Promise<void> {
+    this.#assertServing();
+    await this.#applier.flush();
+  }
+
+  /** Whether the database still is this process's, by asking it. */
+  confirmClaim(): Promise<boolean> {
+    return this.#store.confirm();
+  }
+
+  stats(): StorageStats {
+    const { uploads, garbage, damaged } = this.#state.books;
+    return {
+      journalBytes: this.#tables.journalBytes,
+      tableRecords: this.#tables.size,
+      tableBytes: this.#tables.bytes,
+      cacheBytes: this.#tables.cacheBytes,
+      queued: this.#writer.queued,
+      commits: this.#writer.commits,
+      failedCommits: this.#writer.failures,
+      appliedRecords: this.#applier.applied,
+      failedApplies: this.#applier.failures,
+      openUploads: uploads.size,
+      garbageBlobs: garbage.size,
+      damagedRecords: damaged.size,
+    };
+  }
+
+  /** Finishes what is under way, empties the journal if the disk lets it, and closes the store. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#writer.idle();
+    try {
+      await this.#collecting;
+      if (!this.#store.lost) await this.#applier.flush();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.event("warn", "flush_failed", "Could not empty the journal; the next start reads it", {
+        reason,
+      });
+    }
+    await this.#store.close();
+  }
+
+  /** Queues a change; what keeps it from being made rejects. */
+  #submit<T>(make: () => Change<T>): Promise<T> {
+    try {
+      this.#assertServing();
+      return this.#writer.submit(make());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #assertServing(): void {
+    if (this.#closing !== undefined || this.#store.lost) {
+      throw new DhtError("stopping", "Cannot use the database: the node is stopping");
+    }
+  }
+
+  /** Before each commit: memory must say what the disk says, and have room. */
+  #prepare(): Promise<void> | void {
+    if (this.#mustRecover) return this.#recover();
+    if (!this.#applier.hasRoom) return this.#applier.makeRoom();
+  }
+
+  /** After a commit of unknown outcome: makes sure it cannot land any more, and reads what is there. */
+  async #recover(): Promise<void> {
+    await this.#collecting?.catch(() => {});
+    await this.#applier.whilePaused(async () => {
+      await this.#store.reclaim();
+      this.#adopt(await loadStoredState(this.#store, this.#clock));
+      this.#mustRecover = false;
+    });
+    this.#log.event(
+      "warn",
+      "database_read_again",
+      "Read the database again after a write of unknown outcome",
+    );
+  }
+
+  #adopt(state: StoredState): void {
+    this.#state = state;
+    this.#tables.replace(state.table);
+    this.#writer.continueAfter(state.table.journalSeqs.at(-1) ?? -1);
+  }
+
+  #closeIdle(id: string): Promise<void> {
+    return this.#submit(() => ({
+      cost: SESSION_COST,
+      decide: (batch) => {
+        const { uploads, garbage } = this.#state.books;
+        if (uploads.isIdle(id)) uploads.abort(batch, id, garbage);
+      },
+    }));
+  }
+
+  /** Places from the index: keys that begin with `prefix`, after `after`, at most `limit`. */
+  async #indexed(
+    { prefix, after, limit }: { readonly prefix: string; readonly after?: string; readonly limit: number },
+  ): Promise<Place[]> {
+    const places: Place[] = [];
+    const begin = after !== undefined && compareKeys(after, prefix) >= 0 ? after : prefix;
+    // The key that is the prefix itself comes first, but a range begins behind its bound.
+    if (begin !== after && prefix !== "") {
+      const [entry] = await this.#store.getMany([["key", prefix]]);
+      if (entry !== undefined) places.push(placeOf(entry));
+    }
+    const range = { prefix: ["key"], ...(begin === "" ? {} : { after: ["key", begin] }) };
+    if (places.length === limit) return places;
+    for await (const entry of this.#store.list(range, { limit: limit - places.length })) {
+      const place = placeOf(entry);
+      if (!place.key.startsWith(prefix)) break;
+      places.push(place);
+    }
+    return places;
+  }
+
+  #verified(key: string, value: Uint8Array): StoredRecord {
+    try {
+      const record = decodeRecordEntry(value);
+      if (record.kind === "tombstone" || record.body.kind === "blob") return record;
+      if (sameBytes(createHash("sha256").update(record.body.bytes).digest(), record.sha256)) return record;
+    } catch (error) {
+      if (!(error instanceof DhtError) || error.code !== "corrupt_value") throw error;
+    }
+    this.#noteDamage(key);
+    throw new DhtError(
+      "corrupt_value",
+      `Cannot read key ${JSON.stringify(key)}: the copy of this node is damaged`,
+    );
+  }
+
+  #noteDamage(key: string): void {
+    const { damaged } = this.#state.books;
+    if (damaged.size < MAX_DAMAGED_KEYS) damaged.add(key);
+  }
+}
+
+function placeOf({ key, value }: { readonly key: StoreKey; readonly value: Uint8Array }): Place {
+  return { key: textOf(key[1]), partition: countOf(decodeEntry(value)[0]) };
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

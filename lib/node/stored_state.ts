@@ -1,0 +1,49 @@
+import type { Version } from "../core/hlc.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ClaimedStore } from "./claimed_store.ts";
+import { countOf, decodeFloor } from "./entries.ts";
+import { GarbageBlobs } from "./garbage.ts";
+import { decodeJournal } from "./journal.ts";
+import { MemoryTable } from "./memory_table.ts";
+import { StateBlobs } from "./state_blobs.ts";
+import { Uploads } from "./uploads.ts";
+import type { Books } from "./write_change.ts";
+
+/** All of a database that is kept in memory. */
+export interface StoredState {
+  readonly books: Books;
+  readonly blobs: StateBlobs;
+  /** The journal, replayed. */
+  readonly table: MemoryTable;
+}
+
+/** Reads it. The database must be claimed, and nobody may write it meanwhile. */
+export async function loadStoredState(store: ClaimedStore, clock: Clock): Promise<StoredState> {
+  return {
+    books: {
+      uploads: await Uploads.load(store, clock),
+      garbage: await GarbageBlobs.load(store, clock),
+      floors: await loadFloors(store),
+      damaged: new Set(),
+    },
+    blobs: await StateBlobs.load(store),
+    table: await replayJournal(store),
+  };
+}
+
+async function loadFloors(store: ClaimedStore): Promise<Map<number, Version>> {
+  const floors = new Map<number, Version>();
+  for await (const { key, value } of store.list({ prefix: ["floor"] })) {
+    floors.set(countOf(key[1]), decodeFloor(value));
+  }
+  return floors;
+}
+
+async function replayJournal(store: ClaimedStore): Promise<MemoryTable> {
+  const table = new MemoryTable();
+  for await (const { key, value } of store.list({ prefix: ["journal"] })) {
+    for (const entry of decodeJournal(value)) table.put(entry);
+    table.addJournalValue(countOf(key[1]), value.length);
+  }
+  return table;
+}
