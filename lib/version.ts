@@ -1,4 +1,2 @@
-import config from "../deno.json" with { type: "json" };
-
-/** Version of the software, as in `deno.json`. */
-export const VERSION: string = config.version;
+/** The version of MyDHT, as in `deno.json`. */
+export const VERSION = "0.1.0";
