@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { assertEquals, assertRejects } from "@std/assert";
+import { encodeHex } from "@std/encoding/hex";
 import { MemoryDisk, MemoryStore, type MemoryStoreHooks } from "../../lib/adapters/memory_store.ts";
 import { DhtError, type DhtErrorCode } from "../../lib/core/errors.ts";
 import type { Version } from "../../lib/core/hlc.ts";
@@ -110,13 +111,13 @@ export function tombstone(wallMs: number, expired = false): Tombstone {
   return { kind: "tombstone", version: version(wallMs), expired };
 }
 
-/** A value in chunks, and those. Its first byte is `mark`. */
+/** A value in chunks, and those; what is in them depends on the blob's id. */
 export function blob(
   wallMs: number,
   id: string,
   valueBytes: number,
 ): { record: ValueRecord; chunks: Uint8Array[] } {
-  const bytes = new Uint8Array(valueBytes).fill(wallMs % 251);
+  const bytes = new Uint8Array(valueBytes).fill(partitionOfTest(id));
   const chunks: Uint8Array[] = [];
   for (let at = 0; at < valueBytes; at += CHUNK_BYTES) chunks.push(bytes.subarray(at, at + CHUNK_BYTES));
   const record: ValueRecord = {
@@ -186,7 +187,7 @@ export async function assertReadable(storage: Storage, record: StoredRecord): Pr
   for (let at = 0, i = 0; at < record.valueBytes; at += CHUNK_BYTES, i++) {
     for (const chunk of await storage.readChunks(record.body.id, i, 1)) hash.update(chunk);
   }
-  assertEquals(new Uint8Array(hash.digest()), record.sha256);
+  assertEquals(encodeHex(hash.digest()), encodeHex(record.sha256));
 }
 
 /** Keys of the disk below a prefix. */
