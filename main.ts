@@ -12,7 +12,8 @@ import { HttpTransport } from "./lib/adapters/http_transport.ts";
 import { createLog, lineWriter, wantsColor } from "./lib/adapters/json_log.ts";
 import { SystemClock } from "./lib/adapters/system_clock.ts";
 import { isLoopbackHost } from "./lib/address.ts";
-import { type NodeConfig, parseNodeConfig } from "./lib/config.ts";
+import { NODE_ENV } from "./lib/cli/node_flags.ts";
+import { type Environment, type NodeConfig, parseNodeConfig } from "./lib/config.ts";
 import { DhtError } from "./lib/core/errors.ts";
 import { nextIncarnation } from "./lib/node/identity.ts";
 import { RetiredStoreError } from "./lib/node/membership.ts";
@@ -63,7 +64,7 @@ Deno.cron("mydht compare owners", "*/10 * * * *", { signal: cronEnd.signal }, as
  */
 export async function runNode(args: string[]): Promise<number> {
   try {
-    const parsed = parseNodeConfig(args, Deno.env.toObject(), Deno.readTextFileSync);
+    const parsed = parseNodeConfig(args, environment(), Deno.readTextFileSync);
     switch (parsed.kind) {
       case "help":
         console.log(parsed.text);
@@ -113,7 +114,7 @@ async function isolateNode(): Promise<Running> {
 }
 
 async function startIsolate(): Promise<Running> {
-  const parsed = parseNodeConfig([], Deno.env.toObject(), Deno.readTextFileSync);
+  const parsed = parseNodeConfig([], environment(), Deno.readTextFileSync);
   if (parsed.kind !== "run") throw new Error(parsed.kind === "usage" ? parsed.message : "No configuration");
   const log = logFor(parsed.config);
   const hooks: ProcessHooks = {
@@ -328,6 +329,11 @@ function starting(): Response {
 
 function isLoopbackOnly({ host, selfAddress }: NodeConfig): boolean {
   return isLoopbackHost(host) && isLoopbackHost(selfAddress.slice(0, selfAddress.lastIndexOf(":")));
+}
+
+/** The variables a node reads, one by one: no more than their names is permitted. */
+function environment(): Environment {
+  return Object.fromEntries(NODE_ENV.map((name) => [name, Deno.env.get(name)]));
 }
 
 function logFor({ logFormat }: NodeConfig): Log {

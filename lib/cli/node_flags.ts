@@ -74,11 +74,16 @@ export const CLUSTER_FLAGS: readonly Flag[] = [
   },
 ];
 
-/** Environment variables that a node reads: to be granted by name. */
+/**
+ * Environment variables that a node reads: to be granted by name. The last two are set by a serverless host, and by
+ * people who want no colors.
+ */
 export const NODE_ENV: readonly string[] = [
   ...NODE_FLAGS.map((flag) => flag.env!),
   "MYDHT_SECRET",
   "DENO_KV_ACCESS_TOKEN",
+  "DENO_DEPLOYMENT_ID",
+  "NO_COLOR",
 ];
 
 /** Permissions that a node needs when it runs from source; the node task of `deno.json` has the same. */
