@@ -101,17 +101,23 @@ export class Exchange {
     }
   }
 
+  /** Fetches one message of chunks while the one before is being stored. */
   async #copyChunks(
     source: { readonly peer: OwnerId; readonly signal?: AbortSignal },
     blob: { readonly from: string; readonly to: string; readonly chunks: number },
   ): Promise<void> {
+    let storing: Promise<void> = Promise.resolve();
     for (let first = 0; first < blob.chunks; first += CHUNKS_PER_MESSAGE) {
       source.signal?.throwIfAborted();
       const count = Math.min(CHUNKS_PER_MESSAGE, blob.chunks - first);
       const ask = { blobId: blob.from, first, count };
       const { chunks } = await this.#peers.ask(source.peer, undefined, "readChunks", ask, BULK);
-      await this.#storage.writeChunks(blob.to, first, chunks);
+      await storing;
+      storing = this.#storage.writeChunks(blob.to, first, chunks);
+      // Whoever throws before this is awaited must not leave it unhandled.
+      storing.catch(() => {});
     }
+    await storing;
   }
 
   /** Partitions of the scope in which the two sides do not hold the same. */

@@ -101,10 +101,6 @@ export class DhtNode implements NodeService {
       foreignRing: (ringId) => membership.noteForeignRing(ringId),
     });
     this.#peers.connect(this.#replica);
-    keeper.onChange(() => {
-      const { selfMember } = keeper;
-      if (selfMember === undefined || selfMember.state === "removed") deps.onRetired();
-    });
     this.#peers.onRecovery((address) => this.#repairWith(address));
   }
 
@@ -120,6 +116,8 @@ export class DhtNode implements NodeService {
   }): Promise<void> {
     const { signal } = this.#stopping;
     const rejoined = await this.#membership.enter(options, signal);
+    // Not before: a node that comes back to such a ring is told by an error.
+    this.#deps.keeper.onChange(() => this.#stopIfRetired());
     const inRing = this.#membership.entered.then(() =>
       Promise.all([this.#gossip.run(signal), this.#transfer.run(signal)])
     );
@@ -270,6 +268,11 @@ export class DhtNode implements NodeService {
       : "Left the ring";
     log.event("info", "left", kept);
     onLeft();
+  }
+
+  #stopIfRetired(): void {
+    const { keeper, onRetired } = this.#deps;
+    if (keeper.selfMember === undefined || keeper.selfMember.state === "removed") onRetired();
   }
 
   #startBalance(id: string): void {
