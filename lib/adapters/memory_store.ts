@@ -128,7 +128,7 @@ export class MemoryStore implements Store {
 
   getMany(keys: readonly StoreKey[]): Promise<(StoreEntry | undefined)[]> {
     return this.#run(async () => {
-      await this.#delay();
+      await this.#hooks.delay?.();
       return keys.map((key) => handedOut(this.#disk.read(key)));
     });
   }
@@ -145,7 +145,7 @@ export class MemoryStore implements Store {
     for (let left = limit; left > 0;) {
       const wanted = Math.min(left, LIST_PAGE_ENTRIES);
       const page = await this.#run(async () => {
-        await this.#delay();
+        await this.#hooks.delay?.();
         return this.#disk.readBetween(after, before, wanted, reverse);
       });
       for (const entry of page) yield { ...entry, value: entry.value.slice() };
@@ -160,7 +160,7 @@ export class MemoryStore implements Store {
   commit(mutations: readonly Mutation[], checks: readonly Check[] = []): Promise<boolean> {
     return this.#run(async () => {
       assertWithinBounds(mutations, checks);
-      await this.#delay();
+      await this.#hooks.delay?.();
       await this.#hooks.beforeCommit?.(mutations);
       await this.#endIfCrashed();
       if (!this.#disk.apply(mutations, checks)) return false;
@@ -184,12 +184,6 @@ export class MemoryStore implements Store {
         await this.#endIfCrashed();
       }
     });
-  }
-
-  async #delay(): Promise<void> {
-    if (this.#hooks.delay === undefined) return;
-    await this.#hooks.delay();
-    await this.#endIfCrashed();
   }
 
   /** Never resolves once the process is dead. */
