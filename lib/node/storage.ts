@@ -1,7 +1,5 @@
-import { createHash } from "node:crypto";
 import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions, type Version } from "../core/hlc.ts";
-import { compareKeys } from "../core/key_order.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -9,18 +7,16 @@ import type { Random } from "../ports/random.ts";
 import type { Store, StoreKey } from "../ports/store.ts";
 import { Applier } from "./applier.ts";
 import { ClaimedStore } from "./claimed_store.ts";
-import { Digests, type PartitionDigest, readableHead } from "./digests.ts";
-import {
-  chunkKey,
-  countOf,
-  decodeEntry,
-  decodeRecordEntry,
-  encodeFloor,
-  floorKey,
-  recordKey,
-  textOf,
-} from "./entries.ts";
+import { Digests, type PartitionDigest } from "./digests.ts";
+import { chunkKey, encodeFloor, floorKey } from "./entries.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
+import {
+  type IndexPage,
+  type IndexQuery,
+  type PartitionPage,
+  type Place,
+  RecordReader,
+} from "./record_reader.ts";
 import { RecordTables } from "./record_tables.ts";
 import { stateCost } from "./state_blobs.ts";
 import { loadStoredState, type StoredState } from "./stored_state.ts";
@@ -28,6 +24,7 @@ import { assertChunkRange, assertChunks, assertUploadId, CHECKSUM_BYTES, verifie
 import { dropChange, writeChange, type WriteOutcome, type WriteRequest } from "./write_change.ts";
 
 export type { PartitionDigest } from "./digests.ts";
+export type { IndexPage, IndexQuery, Place } from "./record_reader.ts";
 export type { WriteOutcome, WriteRequest } from "./write_change.ts";
 
 /** What a storage is made of. */
@@ -43,25 +40,10 @@ export interface StorageDeps {
   onClaimLost(): void;
 }
 
-/** A key and the partition it belongs to. */
-export interface Place {
-  readonly partition: number;
-  readonly key: string;
-}
-
 /** A page of a partition, by the byte order of keys. */
-export interface PartitionPage {
-  readonly entries: { readonly key: string; readonly head: RecordHead }[];
-  /** To be given as `after` for the next page; absent on the last. */
-  readonly next?: string;
+export interface ScanPage extends PartitionPage {
   /** The partition's floor, if it has one. */
   readonly floor?: Version;
-}
-
-/** A page of this node's own keys, by their byte order. */
-export interface IndexPage {
-  readonly entries: { readonly key: string; readonly partition: number; readonly head: RecordHead }[];
-  readonly next?: string;
 }
 
 /** Figures for the metrics page. */
@@ -105,6 +87,7 @@ export class Storage {
   readonly #log: Log;
   readonly #store: ClaimedStore;
   readonly #tables: RecordTables;
+  readonly #reader: RecordReader;
   readonly #writer: GroupCommit;
   readonly #applier: Applier;
   readonly #digests: Digests;
@@ -125,6 +108,7 @@ export class Storage {
     this.#log = deps.log;
     this.#store = store;
     this.#tables = new RecordTables(deps.cacheBytes ?? DEFAULT_CACHE_BYTES);
+    this.#reader = new RecordReader(store, this.#tables, (key) => this.#noteDamage(key));
     this.#digests = new Digests(store);
     this.#applier = new Applier(store, this.#tables, deps.log, (changed) => this.#digests.markDirty(changed));
     this.#writer = new GroupCommit(store, this.#tables, {
@@ -153,30 +137,13 @@ export class Storage {
   /** The record of a key; its bytes are verified. @throws {DhtError} "corrupt_value" where they are damaged. */
   async read(partition: number, key: string): Promise<StoredRecord | undefined> {
     this.#assertServing();
-    const record = this.#tables.record(key);
-    if (record !== "unknown") return record;
-    const { generation } = this.#tables;
-    const [entry] = await this.#store.getMany([recordKey(partition, key)]);
-    if (entry === undefined) return undefined;
-    const read = this.#verified(key, entry.value);
-    this.#tables.remember(key, read, { bytes: entry.value.length, generation });
-    return read;
+    return await this.#reader.read(partition, key);
   }
 
   /** The heads of records, in the order asked; `undefined` where there is none or it is damaged. */
   async heads(items: readonly Place[]): Promise<(RecordHead | undefined)[]> {
     this.#assertServing();
-    const heads = items.map(({ key }) => this.#tables.known(key));
-    const missing = items.filter((_, i) => heads[i] === undefined);
-    const entries = missing.length === 0
-      ? []
-      : await this.#store.getMany(missing.map(({ partition, key }) => recordKey(partition, key)));
-    let next = 0;
-    return heads.map((known) => {
-      if (known !== undefined) return known.held?.head;
-      const entry = entries[next++];
-      return entry && readableHead(entry.value);
-    });
+    return await this.#reader.heads(items);
   }
 
   /**
@@ -254,43 +221,22 @@ export class Storage {
   async scan(
     partition: number,
     options: { readonly after?: string; readonly limit: number },
-  ): Promise<PartitionPage> {
+  ): Promise<ScanPage> {
     this.#assertServing();
-    const { after, limit } = options;
     if (this.#tables.touches(partition)) await this.#applier.flush();
-    const prefix = ["record", partition];
-    const range = after === undefined ? { prefix } : { prefix, after: recordKey(partition, after) };
-    const entries: { key: string; head: RecordHead }[] = [];
-    let seen = 0;
-    let last = "";
-    for await (const { key, value } of this.#store.list(range, { limit })) {
-      seen++;
-      last = textOf(key[2]);
-      const head = readableHead(value);
-      if (head === undefined) this.#noteDamage(last);
-      else entries.push({ key: last, head });
-    }
+    const page = await this.#reader.scan(partition, options);
     const floor = this.floor(partition);
-    return { entries, ...(seen === limit ? { next: last } : {}), ...(floor === undefined ? {} : { floor }) };
+    return floor === undefined ? page : { ...page, floor };
   }
 
   /**
    * A page of this node's keys that begin with `prefix` and sort after `after`, tombstones included: all that
    * was accepted before the call. A page may have fewer entries than `limit` and yet not be the last.
    */
-  async listKeys(
-    options: { readonly prefix: string; readonly after?: string; readonly limit: number },
-  ): Promise<IndexPage> {
+  async listKeys(query: IndexQuery): Promise<IndexPage> {
     this.#assertServing();
     await this.#applier.flush();
-    const places = await this.#indexed(options);
-    const heads = await this.heads(places);
-    const entries = places.flatMap((place, i) => {
-      const head = heads[i];
-      return head === undefined ? [] : [{ ...place, head }];
-    });
-    const last = places.at(-1);
-    return places.length === options.limit && last ? { entries, next: last.key } : { entries };
+    return await this.#reader.listKeys(query);
   }
 
   /** The digest of each partition that holds anything: exact for all that was accepted before the call. */
@@ -439,52 +385,8 @@ export class Storage {
     }));
   }
 
-  /** Places from the index: keys that begin with `prefix`, after `after`, at most `limit`. */
-  async #indexed(
-    { prefix, after, limit }: { readonly prefix: string; readonly after?: string; readonly limit: number },
-  ): Promise<Place[]> {
-    const places: Place[] = [];
-    const begin = after !== undefined && compareKeys(after, prefix) >= 0 ? after : prefix;
-    // The key that is the prefix itself comes first, but a range begins behind its bound.
-    if (begin !== after && prefix !== "") {
-      const [entry] = await this.#store.getMany([["key", prefix]]);
-      if (entry !== undefined) places.push(placeOf(entry));
-    }
-    const range = { prefix: ["key"], ...(begin === "" ? {} : { after: ["key", begin] }) };
-    if (places.length === limit) return places;
-    for await (const entry of this.#store.list(range, { limit: limit - places.length })) {
-      const place = placeOf(entry);
-      if (!place.key.startsWith(prefix)) break;
-      places.push(place);
-    }
-    return places;
-  }
-
-  #verified(key: string, value: Uint8Array): StoredRecord {
-    try {
-      const record = decodeRecordEntry(value);
-      if (record.kind === "tombstone" || record.body.kind === "blob") return record;
-      if (sameBytes(createHash("sha256").update(record.body.bytes).digest(), record.sha256)) return record;
-    } catch (error) {
-      if (!(error instanceof DhtError) || error.code !== "corrupt_value") throw error;
-    }
-    this.#noteDamage(key);
-    throw new DhtError(
-      "corrupt_value",
-      `Cannot read key ${JSON.stringify(key)}: the copy of this node is damaged`,
-    );
-  }
-
   #noteDamage(key: string): void {
     const { damaged } = this.#state.books;
     if (damaged.size < MAX_DAMAGED_KEYS) damaged.add(key);
   }
-}
-
-function placeOf({ key, value }: { readonly key: StoreKey; readonly value: Uint8Array }): Place {
-  return { key: textOf(key[1]), partition: countOf(decodeEntry(value)[0]) };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -1,0 +1,151 @@
+import { createHash } from "node:crypto";
+import { DhtError } from "../core/errors.ts";
+import { compareKeys } from "../core/key_order.ts";
+import type { RecordHead, StoredRecord } from "../core/record.ts";
+import type { StoreEntry } from "../ports/store.ts";
+import type { ClaimedStore } from "./claimed_store.ts";
+import { readableHead } from "./digests.ts";
+import { countOf, decodeEntry, decodeRecordEntry, indexKey, isDamage, recordKey, textOf } from "./entries.ts";
+import type { RecordTables } from "./record_tables.ts";
+
+/** A key and the partition it belongs to. */
+export interface Place {
+  readonly partition: number;
+  readonly key: string;
+}
+
+/** A page of a partition, by the byte order of keys. */
+export interface PartitionPage {
+  readonly entries: { readonly key: string; readonly head: RecordHead }[];
+  /** To be given as `after` for the next page; absent on the last. */
+  readonly next?: string;
+}
+
+/** A page of this node's own keys, by their byte order. */
+export interface IndexPage {
+  readonly entries: { readonly key: string; readonly partition: number; readonly head: RecordHead }[];
+  /** To be given as `after` for the next page; absent on the last. */
+  readonly next?: string;
+}
+
+/** Which keys a page of the index is to have. */
+export interface IndexQuery {
+  readonly prefix: string;
+  readonly after?: string;
+  readonly limit: number;
+}
+
+/** Reads records: from memory where they are there, else from the store. */
+export class RecordReader {
+  readonly #store: ClaimedStore;
+  readonly #tables: RecordTables;
+  readonly #onDamage: (key: string) => void;
+
+  /** @param onDamage Called with each key whose record turns out to be damaged. */
+  constructor(store: ClaimedStore, tables: RecordTables, onDamage: (key: string) => void) {
+    this.#store = store;
+    this.#tables = tables;
+    this.#onDamage = onDamage;
+  }
+
+  /** @throws {DhtError} "corrupt_value" where the record or its bytes are damaged. */
+  async read(partition: number, key: string): Promise<StoredRecord | undefined> {
+    const record = this.#tables.record(key);
+    if (record !== "unknown") return record;
+    const { generation } = this.#tables;
+    const [entry] = await this.#store.getMany([recordKey(partition, key)]);
+    if (entry === undefined) return undefined;
+    const read = this.#verified(key, entry.value);
+    this.#tables.remember(key, read, { bytes: entry.value.length, generation });
+    return read;
+  }
+
+  /** Heads in the order asked; `undefined` where there is no record or it is damaged. */
+  async heads(items: readonly Place[]): Promise<(RecordHead | undefined)[]> {
+    const inMemory = items.map(({ key }) => this.#tables.known(key));
+    const missing = items.filter((_, i) => inMemory[i] === undefined);
+    const entries = missing.length === 0
+      ? []
+      : await this.#store.getMany(missing.map(({ partition, key }) => recordKey(partition, key)));
+    let next = 0;
+    return inMemory.map((known) => {
+      if (known !== undefined) return known.held?.head;
+      const entry = entries[next++];
+      return entry && readableHead(entry.value);
+    });
+  }
+
+  /** A page of a partition, as far as it has been applied. Damaged records are left out. */
+  async scan(
+    partition: number,
+    { after, limit }: { readonly after?: string; readonly limit: number },
+  ): Promise<PartitionPage> {
+    const prefix = ["record", partition];
+    const range = after === undefined ? { prefix } : { prefix, after: recordKey(partition, after) };
+    const entries: { key: string; head: RecordHead }[] = [];
+    let seen = 0;
+    let last = "";
+    for await (const { key, value } of this.#store.list(range, { limit })) {
+      seen++;
+      last = textOf(key[2]);
+      const head = readableHead(value);
+      if (head === undefined) this.#onDamage(last);
+      else entries.push({ key: last, head });
+    }
+    return seen === limit ? { entries, next: last } : { entries };
+  }
+
+  /** A page of the index, as far as it has been applied. */
+  async listKeys(query: IndexQuery): Promise<IndexPage> {
+    const places = await this.#indexed(query);
+    const heads = await this.heads(places);
+    const entries = places.flatMap((place, i) => {
+      const head = heads[i];
+      return head === undefined ? [] : [{ ...place, head }];
+    });
+    const last = places.at(-1);
+    return places.length === query.limit && last ? { entries, next: last.key } : { entries };
+  }
+
+  async #indexed({ prefix, after, limit }: IndexQuery): Promise<Place[]> {
+    const places: Place[] = [];
+    const isWithin = after !== undefined && compareKeys(after, prefix) >= 0;
+    // The key that is the prefix itself comes first, but a range begins behind its bound.
+    if (!isWithin && prefix !== "") {
+      const [entry] = await this.#store.getMany([indexKey(prefix)]);
+      if (entry !== undefined) places.push(placeOf(entry));
+    }
+    if (places.length === limit) return places;
+    const begin = isWithin ? after : prefix;
+    const range = { prefix: ["key"], ...(begin === "" ? {} : { after: indexKey(begin) }) };
+    for await (const entry of this.#store.list(range, { limit: limit - places.length })) {
+      const place = placeOf(entry);
+      if (!place.key.startsWith(prefix)) break;
+      places.push(place);
+    }
+    return places;
+  }
+
+  #verified(key: string, value: Uint8Array): StoredRecord {
+    try {
+      const record = decodeRecordEntry(value);
+      if (record.kind === "tombstone" || record.body.kind === "blob") return record;
+      if (sameBytes(createHash("sha256").update(record.body.bytes).digest(), record.sha256)) return record;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+    this.#onDamage(key);
+    throw new DhtError(
+      "corrupt_value",
+      `Cannot read key ${JSON.stringify(key)}: this node's copy is damaged`,
+    );
+  }
+}
+
+function placeOf({ key, value }: StoreEntry): Place {
+  return { key: textOf(key[1]), partition: countOf(decodeEntry(value)[0]) };
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
