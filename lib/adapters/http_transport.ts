@@ -10,7 +10,7 @@ const ANSWER_MAX_BYTES = 64 * 1024 * 1024;
 const PROBLEM_MAX_BYTES = 16 * 1024;
 
 /** Connections kept open to one peer while they are idle. */
-const IDLE_CONNECTIONS_PER_PEER = 16;
+const IDLE_CONNECTIONS_PER_PEER = 64;
 
 /**
  * A `Transport` over HTTP: each call is one POST on a kept-alive connection.
