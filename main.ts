@@ -147,8 +147,10 @@ async function serve(config: NodeConfig): Promise<number> {
     return await ended.promise;
   } finally {
     await Promise.all(servers.map(shutDown));
-    await current?.stop();
-    log.event("info", "stopped", "Stopped");
+    if (current !== undefined) {
+      await current.stop();
+      log.event("info", "stopped", "Stopped");
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import type { Random } from "../ports/random.ts";
 import type { Transport } from "../ports/transport.ts";
 import { balance, purge } from "./balance.ts";
 import { balanceRing } from "./balance_ring.ts";
-import { Coordinator } from "./coordinator.ts";
+import { Coordinator, type Place } from "./coordinator.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
 import { listKeys } from "./listing.ts";
@@ -146,19 +146,19 @@ export class DhtNode implements NodeService {
     await this.#deps.storage.close();
   }
 
-  put(
+  async put(
     key: string,
     body: ReadableStream<Uint8Array> | undefined,
     options: RequestOptions & { readonly contentType: string },
   ): Promise<Written> {
-    return this.#values.put(key, body, options);
+    return await this.#values.put(this.#place(key), body, options);
   }
 
   async get(
     key: string,
     { consistency, signal }: RequestOptions & { readonly consistency: Consistency },
   ): Promise<FoundValue | undefined> {
-    const place = this.#coordinator.place(key);
+    const place = this.#place(key);
     const { keeper, storage } = this.#deps;
     if (consistency === "quorum") {
       return this.#values.found(place, await this.#coordinator.read(place, signal));
@@ -169,9 +169,9 @@ export class DhtNode implements NodeService {
     return this.#values.found(place, own);
   }
 
-  delete(key: string, { signal }: RequestOptions): Promise<Written> {
+  async delete(key: string, { signal }: RequestOptions): Promise<Written> {
     const make = (version: Version) => ({ kind: "tombstone", version, expired: false } as const);
-    return this.#coordinator.write(this.#coordinator.place(key), make, signal);
+    return await this.#coordinator.write(this.#place(key), make, signal);
   }
 
   list(
@@ -182,12 +182,12 @@ export class DhtNode implements NodeService {
   }
 
   async localVersion(key: string): Promise<Version | undefined> {
-    const [head] = await this.#deps.storage.heads([this.#coordinator.place(key)]);
+    const [head] = await this.#deps.storage.heads([this.#place(key)]);
     return head?.kind === "value" ? head.version : undefined;
   }
 
   whereIs(key: string): { readonly partition: number; readonly nodes: readonly string[] } {
-    const { partition } = this.#coordinator.place(key);
+    const { partition } = this.#place(key);
     return { partition, nodes: this.#deps.keeper.live.newest.owners(partition).map(addressOf) };
   }
 
@@ -268,6 +268,13 @@ export class DhtNode implements NodeService {
       : "Left the ring";
     log.event("info", "left", kept);
     onLeft();
+  }
+
+  /** @throws {DhtError} "not_in_ring" where this node must not serve, lest it answer for a ring it is not in. */
+  #place(key: string): Place {
+    const readiness = this.#membership.readiness();
+    if (!readiness.ready) throw new DhtError("not_in_ring", readiness.reason);
+    return this.#coordinator.place(key);
   }
 
   #stopIfRetired(): void {

@@ -47,11 +47,10 @@ export class Values {
    * owners chunk by chunk as they arrive, and become visible with the record, which is written last.
    */
   async put(
-    key: string,
+    place: Place,
     body: ReadableStream<Uint8Array> | undefined,
     options: { readonly contentType: string; readonly signal?: AbortSignal },
   ): Promise<Written> {
-    const place = this.#deps.coordinator.place(key);
     const reader = new ByteReader(body);
     try {
       const start = await reader.read(INLINE_MAX_BYTES + 1);
@@ -160,7 +159,7 @@ class Upload {
     const hash = createHash("sha256");
     reader.unread(start);
     let valueBytes = 0;
-    let sending: Promise<void> = this.#toAll((owner) =>
+    let sending = this.#inBackground((owner) =>
       this.#deps.peers.ask(owner, undefined, "openUpload", { id: this.id }, OWN_LANE)
     );
     for (let first = 0;; first += CHUNKS_PER_MESSAGE) {
@@ -170,11 +169,9 @@ class Upload {
       // One message is on its way while the next is read from the client.
       await sending;
       const chunks = cut(bytes);
-      sending = this.#toAll((owner) =>
+      sending = this.#inBackground((owner) =>
         this.#deps.peers.ask(owner, undefined, "writeChunks", { id: this.id, first, chunks }, OWN_LANE)
       );
-      // Whoever throws before this is awaited again must not leave it unhandled.
-      sending.catch(() => {});
       if (bytes.length < CHUNKS_PER_MESSAGE * CHUNK_BYTES) break;
     }
     await sending;
@@ -186,6 +183,13 @@ class Upload {
     for (const owner of this.#owners) {
       this.#deps.peers.ask(owner, undefined, "abortUpload", { id: this.id }).catch(() => {});
     }
+  }
+
+  /** A step that is awaited later; a failure of what is done meanwhile must not leave it unhandled. */
+  #inBackground(step: (owner: OwnerId) => Promise<unknown>): Promise<void> {
+    const done = this.#toAll(step);
+    done.catch(() => {});
+    return done;
   }
 
   /** Does one step at every owner; those that fail are given up, until too few are left for a quorum. */
