@@ -135,7 +135,7 @@ Deno.test("status page given keys, then size, time, partition and each replica's
 Deno.test("status page given 120 keys, then pages of 50, each key once", async () => {
   const api = new Api();
   const keys = Array.from({ length: 120 }, (_, index) => `k&${String(index).padStart(3, "0")}`);
-  for (const key of keys) await api.put(key, "");
+  for (const key of [...keys, "z"]) await api.put(key, "");
   const seen: string[] = [];
   let path: string | undefined = "/?prefix=k%26";
   while (path !== undefined) {
