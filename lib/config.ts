@@ -10,7 +10,7 @@ import {
 } from "./address.ts";
 import { parseArguments } from "./cli/arguments.ts";
 import { nodeHelp } from "./cli/node_help.ts";
-import { NODE_FLAGS } from "./cli/node_flags.ts";
+import { NODE_ENV, NODE_FLAGS } from "./cli/node_flags.ts";
 import { readSecret } from "./secret.ts";
 
 /** How a node is to run, checked. */
@@ -43,6 +43,11 @@ export type ParsedNodeConfig =
 
 /** Environment variables by name, as `Deno.env.toObject()` gives them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment variables of a node, each read by its name: that needs no permission to see all the others. */
+export function nodeEnvironment(get: (name: string) => string | undefined): Environment {
+  return Object.fromEntries(NODE_ENV.map((name) => [name, get(name)]));
+}
 
 /** Copies of each key, and partitions, of a new ring where nothing is said. */
 const DEFAULT_REPLICAS = 3;

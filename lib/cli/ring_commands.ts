@@ -1,0 +1,159 @@
+import { formatAddress, parseAddress } from "../address.ts";
+import type { RingAnswer, StatusAnswer, TaskAnswer } from "../api.ts";
+import type { TaskOptions } from "../client.ts";
+import { EXIT, UsageError } from "./failures.ts";
+import { bytesText, countText, spanText, visible } from "./format.ts";
+import type { Session } from "./session.ts";
+import { type Column, tabbedLine, tableLines } from "./table.ts";
+
+/** `balance`: all nodes compare and exchange. */
+export function balance(session: Session): Promise<number> {
+  const client = session.client({ withSecret: true });
+  return runTask(session, "BALANCE ok", (options) => client.balance(options));
+}
+
+/** `purge`: a node drops what is not its own. */
+export function purge(session: Session): Promise<number> {
+  const client = session.client({ withSecret: true });
+  const address = session.value("key") === undefined ? undefined : nodeName(session);
+  return runTask(session, "PURGE ok", (options) => client.purge(address, options));
+}
+
+/** `leave`: a node hands over what it holds and goes. */
+export function leave(session: Session): Promise<number> {
+  const client = session.client({ withSecret: true });
+  const address = nodeName(session);
+  return runTask(session, "LEAVE ok", (options) => client.leave(address, options));
+}
+
+/** `remove`: a node that is gone is taken out of the ring. */
+export async function remove(session: Session): Promise<number> {
+  const client = session.client({ withSecret: true });
+  const answer = await client.remove(nodeName(session), { force: session.has("force") });
+  await session.answer(answer, "REMOVE ok");
+  return EXIT.ok;
+}
+
+function nodeName(session: Session): string {
+  try {
+    return formatAddress(parseAddress(session.required("key")));
+  } catch (error) {
+    throw error instanceof SyntaxError ? new UsageError(error.message) : error;
+  }
+}
+
+async function runTask(
+  session: Session,
+  words: string,
+  start: (options: TaskOptions) => Promise<TaskAnswer>,
+): Promise<number> {
+  const line = progressLine(session);
+  try {
+    const task = await start({ onProgress: (state) => line.show(taskText(state)) });
+    await line.clear();
+    await session.answer(task, words);
+    return EXIT.ok;
+  } finally {
+    await line.clear();
+  }
+}
+
+/** What a task has done so far. */
+function taskText(task: TaskAnswer): string {
+  const counts = [
+    `${task.compared} compared`,
+    `${task.sent} sent`,
+    `${task.fetched} fetched`,
+    `${task.dropped} dropped`,
+    ...(task.failed > 0 ? [`${task.failed} failed`] : []),
+  ];
+  return `${task.kind}: ${counts.join(", ")}`;
+}
+
+/** One line on stderr that changes, where that is a terminal. */
+function progressLine({ io }: Session): { show(text: string): void; clear(): Promise<void> } {
+  const isShown = io.stderr.isTerminal();
+  let written = Promise.resolve();
+  let isEmpty = true;
+  const write = (text: string) => {
+    written = written.then(() => io.stderr.write(new TextEncoder().encode(text))).catch(() => {});
+  };
+  return {
+    show(text) {
+      if (!isShown) return;
+      isEmpty = false;
+      write(`\r\x1b[K${text}`);
+    },
+    clear() {
+      if (!isEmpty) write("\r\x1b[K");
+      isEmpty = true;
+      return written;
+    },
+  };
+}
+
+/** `nodes`: the nodes of the ring. */
+export async function nodes(session: Session): Promise<number> {
+  const ring = await session.client().nodes();
+  if (session.has("json")) await session.print(JSON.stringify(ring));
+  else await printNodes(session, ring);
+  return EXIT.ok;
+}
+
+const NODE_COLUMNS: readonly Column[] = [
+  { title: "NODE" },
+  { title: "STATE" },
+  { title: "ANSWERS" },
+  { title: "SYNCED" },
+  { title: "PARTITIONS", align: "right" },
+  { title: "FIRST IN", align: "right" },
+];
+
+async function printNodes(session: Session, ring: RingAnswer): Promise<void> {
+  const rows = ring.nodes.map((node) => [
+    node.address,
+    node.state,
+    node.reachable ? "yes" : "no",
+    node.synced ? "yes" : "no",
+    String(node.ownedPartitions),
+    String(node.primaryPartitions),
+  ]);
+  const lines = session.io.stdout.isTerminal() ? await tableLines(NODE_COLUMNS, rows) : rows.map(tabbedLine);
+  for (const line of lines) await session.print(line);
+}
+
+/** `status`: the asked node and its ring. */
+export async function status(session: Session): Promise<number> {
+  const answer = await session.client().status();
+  if (session.has("json")) {
+    await session.print(JSON.stringify(answer));
+    return EXIT.ok;
+  }
+  for (const line of statusLines(answer)) await session.print(line);
+  await session.print("");
+  await printNodes(session, answer);
+  return EXIT.ok;
+}
+
+/** The facts of a status, in two columns. */
+export function statusLines(answer: StatusAnswer): string[] {
+  const counted = answer.countsComplete ? "" : " or more: not every partition could be counted";
+  const facts: [string, string][] = [
+    ["node", `${answer.self} (${answer.software}), up ${spanText(answer.uptimeSeconds)}`],
+    ["page", `http://${answer.self}/`],
+    ["ring", ringText(answer)],
+    ["keys", `${countText(answer.keys, "key")}, ${bytesText(answer.bytes)}${counted}`],
+    ["here", `${countText(answer.localKeys, "key")}, ${bytesText(answer.localBytes)}`],
+    ...answer.warnings.map((warning): [string, string] => ["note", warning]),
+  ];
+  return facts.map(([name, text]) => `${name}  ${visible(text)}`);
+}
+
+function ringText(ring: RingAnswer): string {
+  const reachable = ring.nodes.filter((node) => node.reachable).length;
+  const up = reachable === ring.nodes.length ? "" : ` (${reachable} answer)`;
+  return `${countText(ring.nodes.length, "node")}${up}, ${
+    countText(ring.replicas, "copy", "copies")
+  } of each key, ` +
+    `${countText(ring.partitions, "partition")}${ring.changing ? ", changing" : ""}`;
+}
