@@ -92,7 +92,9 @@ async function carryAll(
   let bytes = 0;
   try {
     const { done, failed } = await inParallel(items, async (item) => {
-      bytes += await carry(item, progress, signal);
+      // Apart from the sum: `bytes += await …` would add to what it was before the others were carried.
+      const carried = await carry(item, progress, signal);
+      bytes += carried;
     }, { signal, failed: ({ key }, why) => session.complain(`cannot ${what} "${visible(key)}": ${why}`) });
     progress.stop();
     return await conclude(session, what, { files: done, bytes, failed, skipped });
