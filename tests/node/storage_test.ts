@@ -83,10 +83,11 @@ Deno.test("storage given a value expired, when both are merged, then the expiry 
 });
 
 Deno.test("storage given an answer of stale, then what it lost to is on the disk", async () => {
+  let hold = false;
   let release = () => {};
-  let held: Promise<void> | undefined;
-  const { storage } = await openStorage({ hooks: { beforeCommit: () => held } });
-  held = new Promise((resolve) => release = resolve);
+  const beforeCommit = () => hold ? new Promise<void>((resolve) => release = resolve) : undefined;
+  const { storage } = await openStorage({ hooks: { beforeCommit } });
+  hold = true;
   let answered = 0;
   const both = [write(storage, "a", value(5)), write(storage, "a", value(4))];
   for (const one of both) one.then(() => answered++);
