@@ -103,8 +103,9 @@ async function tryOnce(via: Via, server: string, request: CallRequest): Promise<
   request.signal?.throwIfAborted();
   const watchdog = new Watchdog(via.clock, via.idleMs);
   const ends = [watchdog.signal, ...(request.signal ? [request.signal] : [])];
-  const upload = await openUpload(request.body, watchdog);
+  let upload: Upload | undefined;
   try {
+    upload = await openUpload(request.body, watchdog);
     const response = await via.fetch(`http://${server}${request.path}`, {
       method: request.method,
       redirect: "manual",
@@ -241,7 +242,10 @@ interface Upload {
 /** Opens a body for one try; a streamed one keeps the watchdog quiet while its source is waited for. */
 async function openUpload(body: Body | undefined, watchdog: Watchdog): Promise<Upload | undefined> {
   if (body === undefined) return undefined;
+  // Opening a pipe waits for its other end.
+  watchdog.pause();
   const opened = await body.open();
+  watchdog.resume();
   if (!(opened instanceof ReadableStream)) {
     return { body: opened, sourceError: undefined, close: () => Promise.resolve() };
   }
