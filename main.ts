@@ -293,12 +293,13 @@ function handleSignals(node: DhtNode, log: Log, end: (code: number) => void): vo
     const nowMs = clock.monotonicMs();
     if (interruptedMs === undefined) {
       interruptedMs = nowMs;
+      // Without a ring there is nothing to leave.
+      if (!node.readiness().ready) return end(0);
       log.event(
         "info",
         "interrupted",
         "Leaving the ring; press Ctrl-C again to stop at once, without leaving",
       );
-      if (!node.readiness().ready) return end(0);
       void node.leave();
     } else if (nowMs - interruptedMs >= SECOND_INTERRUPT_MS) {
       log.event(

@@ -63,7 +63,7 @@ export class MembershipService {
     this.#log = deps.log;
   }
 
-  /** Resolves once this node is in a ring. */
+  /** Resolves once this node is in a ring; rejects where it is stopped before. */
   get entered(): Promise<void> {
     return this.#entered.promise;
   }
@@ -200,14 +200,26 @@ export class MembershipService {
     });
     for (const server of servers) {
       try {
-        await this.#peers.control(server, "exchange", { hash: this.#keeper.hash }, { timeoutMs: 1_500 });
+        // No "exchange": that is what the nodes of a ring that lists the asked one say to it.
+        await this.#peers.control(server, "merge", { ring: this.#keeper.state }, { timeoutMs: 1_500 });
       } catch (error) {
-        if (error instanceof DhtError && error.code === "wrong_ring") throw error;
+        if (error instanceof DhtError && error.code === "wrong_ring") throw this.#otherRing(server, error);
       }
     }
     // What it missed while it was down, it learns from whoever answers first.
     await this.#gossip.round();
     this.#refuseRetired();
+  }
+
+  #otherRing(server: string, cause: DhtError): DhtError {
+    const { state, self } = this.#keeper;
+    return new DhtError(
+      "wrong_ring",
+      `Cannot start ${self.address}: its database belongs to ring ${state.ringId}, and ${server} is of another ring; ` +
+        `start it without --server, or name another directory with --data to join the ring of ${server}`,
+      { node: server },
+      { cause },
+    );
   }
 
   async #join(servers: readonly string[], signal: AbortSignal): Promise<void> {
@@ -220,6 +232,7 @@ export class MembershipService {
       await this.#clock.sleep(waitMs, signal).catch(() => {});
       waitMs = Math.min(waitMs * 2, JOIN_RETRY_MAX_MS);
     }
+    this.#entered.reject(signal.reason);
   }
 
   async #joinThrough(server: string): Promise<boolean> {
