@@ -1,0 +1,245 @@
+import { MemoryDisk, MemoryStore } from "../../lib/adapters/memory_store.ts";
+import { nextIncarnation } from "../../lib/node/identity.ts";
+import { RetiredStoreError } from "../../lib/node/membership.ts";
+import { DhtNode } from "../../lib/node/node.ts";
+import { type Identity, RingKeeper } from "../../lib/node/ring_keeper.ts";
+import { Storage } from "../../lib/node/storage.ts";
+import type { Log } from "../../lib/ports/log.ts";
+import type { Store } from "../../lib/ports/store.ts";
+import type { Transport } from "../../lib/ports/transport.ts";
+import type { Endpoint, Network } from "./network.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { SeededRandom } from "./seeded_random.ts";
+import { SimClock, type WallClock } from "./sim_clock.ts";
+import type { Trace } from "./trace.ts";
+
+/** How often a node compares all it has with the other owners, as `main.ts` has it. */
+const COMPARE_INTERVAL_MS = 10 * 60_000;
+
+/** Where a planted bug gets in: each part of a node may be replaced by a worse one. */
+export interface Tampering {
+  readonly store?: (store: Store, host: Host) => Store;
+  readonly storage?: (storage: Storage, host: Host) => void;
+  readonly identity?: (identity: Identity, host: Host) => Identity;
+  readonly keeper?: (storage: Storage, identity: Identity) => RingKeeper;
+  readonly transport?: (transport: Transport, host: Host) => Transport;
+}
+
+/** What all hosts of a simulation share. */
+export interface HostWorld {
+  readonly scheduler: Scheduler;
+  readonly network: Network;
+  readonly trace: Trace;
+  readonly random: SeededRandom;
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly tampering: Tampering;
+  /** Mean time a disk takes; every second call is answered from its cache, at once. */
+  readonly diskDelayMs: number;
+}
+
+/** Parts of a node that runs. */
+export interface Running {
+  readonly node: DhtNode;
+  readonly storage: Storage;
+  readonly keeper: RingKeeper;
+}
+
+/** One run of a node's process: from its start to its end, by whatever cause. */
+export class SimProcess implements Endpoint {
+  readonly address: string;
+  readonly onDeath: Set<() => void> = new Set();
+  alive = true;
+  store: MemoryStore | undefined;
+  running: Running | undefined;
+  /** Whether it takes messages: a process that stops closes its port first. */
+  listening = true;
+
+  constructor(address: string) {
+    this.address = address;
+  }
+
+  get receive(): ((message: Uint8Array) => Promise<Uint8Array>) | undefined {
+    const { running } = this;
+    return running === undefined || !this.listening ? undefined : (message) => running.node.receive(message);
+  }
+
+  /** Ends it in the middle of whatever it does. */
+  die(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.store?.crash();
+    for (const listener of [...this.onDeath]) listener();
+    this.onDeath.clear();
+  }
+}
+
+/** A machine of the simulation: an address, a clock, a disk, and the process that runs there now, if any. */
+export class Host {
+  readonly address: string;
+  readonly wall: WallClock = { offsetMs: 0, drift: 0 };
+  disk: MemoryDisk = new MemoryDisk();
+  process: SimProcess | undefined;
+  /** Whether its node has left the ring, or was told that the ring has removed it. */
+  gone = false;
+  readonly #world: HostWorld;
+  readonly #random: SeededRandom;
+  #servers: readonly string[] = [];
+  #starts = 0;
+  #crashAt: { commits: number; when: "before" | "after"; crashed: () => void } | undefined;
+
+  constructor(address: string, world: HostWorld) {
+    this.address = address;
+    this.#world = world;
+    this.#random = world.random.fork(`host ${address}`);
+  }
+
+  /** The node, once it has started and until it ends. */
+  get running(): Running | undefined {
+    return this.process?.alive === true ? this.process.running : undefined;
+  }
+
+  /** Whether the node runs and is in its ring. */
+  get ready(): boolean {
+    return this.running?.node.readiness().ready === true;
+  }
+
+  /** Starts the process, which founds or joins a ring or finds the one it was in. */
+  boot(servers: readonly string[] = this.#servers): void {
+    this.#servers = servers;
+    this.gone = false;
+    const process = new SimProcess(this.address);
+    this.process = process;
+    this.#world.network.attach(process);
+    this.#note(`boots${servers.length > 0 ? `, to join ${servers.join(" or ")}` : ""}`);
+    this.#start(process, servers).catch((error) => {
+      if (!process.alive) return;
+      this.#note(`could not start: ${error}`);
+      process.die();
+    });
+  }
+
+  /** Kills the process now: what its disk has not committed is lost. */
+  crash(): void {
+    this.#crashAt = undefined;
+    if (this.process?.alive !== true) return;
+    this.#note("crashes");
+    this.process.die();
+  }
+
+  /** Has the process die at its disk's commit number `commits` from now, just before or just after it takes effect. */
+  crashAtCommit(commits: number, when: "before" | "after"): Promise<void> {
+    return new Promise((crashed) => this.#crashAt = { commits, when, crashed });
+  }
+
+  /** Takes the disk away, and everything on it. Only while nothing runs. */
+  wipe(): void {
+    this.#note("has lost its disk");
+    this.disk = new MemoryDisk();
+  }
+
+  /** Ends the process as SIGTERM does. */
+  async stop(): Promise<void> {
+    const { process } = this;
+    if (process?.alive !== true) return;
+    this.#note("stops");
+    process.listening = false;
+    await process.running?.node.stop();
+    process.die();
+  }
+
+  /** What `main.ts` does to open a node, with the simulation's adapters. */
+  async #start(process: SimProcess, servers: readonly string[]): Promise<void> {
+    try {
+      await this.#open(process, servers);
+    } catch (error) {
+      if (!(error instanceof RetiredStoreError)) throw error;
+      this.#note(`sets its data aside: ${error.message}`);
+      this.disk = new MemoryDisk();
+      await this.#open(process, [...servers, ...error.servers]);
+    }
+  }
+
+  async #open(process: SimProcess, servers: readonly string[]): Promise<void> {
+    const { tampering, network, partitions, replicas } = this.#world;
+    const random = this.#random.fork(`start ${++this.#starts}`);
+    const clock = new SimClock(this.#world.scheduler, this.wall, process);
+    const log = this.#logOf(process);
+    const store = this.#openStore(process, random.fork("disk"));
+    const onClaimLost = (): void => this.#end(process, "its database was claimed");
+    const storage = await Storage.open({ store, clock, random, log, onClaimLost });
+    tampering.storage?.(storage, this);
+    const identity = await nextIncarnation(storage, random, this.address);
+    const ownIdentity = tampering.identity?.(identity, this) ?? identity;
+    const keeper = tampering.keeper?.(storage, ownIdentity) ?? new RingKeeper(storage, ownIdentity);
+    const transport = network.transportOf(process);
+    const node = new DhtNode({
+      storage,
+      keeper,
+      transport: tampering.transport?.(transport, this) ?? transport,
+      clock,
+      random,
+      log,
+      version: "simulated",
+      onLeft: () => this.#end(process, "has left"),
+      onRetired: () => this.#end(process, "was removed or replaced"),
+    });
+    // The node answers while it still starts, as one does whose handler exists before it is in its ring.
+    process.running = { node, storage, keeper };
+    await node.start({ servers, replicas, partitions });
+    void this.#compareAll(process, node, clock);
+  }
+
+  #openStore(process: SimProcess, random: SeededRandom): Store {
+    const { diskDelayMs, scheduler, tampering, trace } = this.#world;
+    const delay = (): Promise<void> =>
+      random.chance(0.5) ? Promise.resolve() : scheduler.sleep(random.exponential(diskDelayMs));
+    const store = new MemoryStore(this.disk, {
+      delay,
+      beforeCommit: () => this.#reach("before", process),
+      afterCommit: () => {
+        trace.count(`${this.address} commits`);
+        return this.#reach("after", process);
+      },
+    });
+    process.store = store;
+    return tampering.store?.(store, this) ?? store;
+  }
+
+  #reach(when: "before" | "after", process: SimProcess): void {
+    const crash = this.#crashAt;
+    if (crash === undefined || crash.when !== when || process !== this.process) return;
+    if (crash.commits-- > 0) return;
+    this.#note(`crashes ${when} a commit`);
+    this.#crashAt = undefined;
+    process.die();
+    crash.crashed();
+  }
+
+  async #compareAll(process: SimProcess, node: DhtNode, clock: SimClock): Promise<void> {
+    while (process.alive) {
+      await clock.sleep(COMPARE_INTERVAL_MS);
+      await node.compareAll();
+    }
+  }
+
+  /** The node asks its process to end. */
+  #end(process: SimProcess, why: string): void {
+    if (!process.alive || this.gone) return;
+    this.#note(why);
+    this.gone = true;
+    void this.stop();
+  }
+
+  #logOf(process: SimProcess): Log {
+    return {
+      event: (level, event, message) => {
+        if (process.alive && level !== "debug") this.#note(`${level} ${event}: ${message}`);
+      },
+    };
+  }
+
+  #note(text: string): void {
+    this.#world.trace.note(`${this.address} ${text}`);
+  }
+}

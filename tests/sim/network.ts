@@ -1,0 +1,188 @@
+import { encodeHex } from "@std/encoding/hex";
+import { DhtError } from "../../lib/core/errors.ts";
+import { hash128 } from "../../lib/core/hash.ts";
+import type { CallOptions, Transport } from "../../lib/ports/transport.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { SeededRandom } from "./seeded_random.ts";
+import type { Trace } from "./trace.ts";
+
+/** One end of the network: a run of a node. */
+export interface Endpoint {
+  readonly address: string;
+  /** False once it has died: it sends, hears and answers nothing. */
+  readonly alive: boolean;
+  /** Called when it dies. */
+  readonly onDeath: Set<() => void>;
+  /** Answers a message; undefined while nobody listens. */
+  readonly receive: ((message: Uint8Array) => Promise<Uint8Array>) | undefined;
+}
+
+/** How bad the network is. Messages overtake one another because their delays differ. */
+export interface Weather {
+  /** Least and, beside rare outliers, mean time one message takes. */
+  minDelayMs: number;
+  meanDelayMs: number;
+  /** Probability that a message takes up to a hundred times as long. */
+  slow: number;
+  /** Probability that a request is lost, and that a reply is. */
+  loss: number;
+  /** Probability that a request arrives twice. */
+  duplicate: number;
+}
+
+/** A network that neither loses nor repeats. */
+export const FAIR: Readonly<Weather> = {
+  minDelayMs: 0.2,
+  meanDelayMs: 0.8,
+  slow: 0.02,
+  loss: 0,
+  duplicate: 0,
+};
+
+/** A connection to nobody is refused as often as it is simply not answered: a dead process, a dead machine. */
+const REFUSED = 0.5;
+
+/** The virtual network between all nodes. */
+export class Network {
+  readonly weather: Weather = { ...FAIR };
+  /** Messages that were sent, lost, cut off by a partition, and delivered twice. */
+  readonly counts = { sent: 0, lost: 0, cut: 0, twice: 0 };
+  readonly #scheduler: Scheduler;
+  readonly #random: SeededRandom;
+  readonly #trace: Trace;
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #cuts = new Map<string, number>();
+
+  constructor(scheduler: Scheduler, random: SeededRandom, trace: Trace) {
+    this.#scheduler = scheduler;
+    this.#random = random;
+    this.#trace = trace;
+  }
+
+  /** Gives an address to a run of a node; messages to it go there from now on. */
+  attach(endpoint: Endpoint): void {
+    this.#endpoints.set(endpoint.address, endpoint);
+  }
+
+  /** Stops messages from every address of `from` to every one of `to`; returns how to let them pass again. */
+  cut(from: readonly string[], to: readonly string[]): () => void {
+    const links = from.flatMap((a) => to.filter((b) => b !== a).map((b) => `${a}>${b}`));
+    for (const link of links) this.#cuts.set(link, (this.#cuts.get(link) ?? 0) + 1);
+    let healed = false;
+    return () => {
+      if (healed) return;
+      healed = true;
+      for (const link of links) this.#cuts.set(link, (this.#cuts.get(link) ?? 0) - 1);
+    };
+  }
+
+  /** Whether messages pass from one address to another. */
+  passes(from: string, to: string): boolean {
+    return (this.#cuts.get(`${from}>${to}`) ?? 0) === 0;
+  }
+
+  /** The transport of one run of a node. */
+  transportOf(sender: Endpoint): Transport {
+    return { call: (address, message, options) => this.#call(sender, address, message, options) };
+  }
+
+  #call(sender: Endpoint, address: string, message: Uint8Array, options: CallOptions): Promise<Uint8Array> {
+    // A dead node may still run to the end of what it was doing; nobody notices.
+    if (!sender.alive) return new Promise(() => {});
+    return new Promise((resolve, reject) => {
+      const done = (settle: () => void): void => {
+        timer.cancelled = true;
+        options.signal?.removeEventListener("abort", giveUp);
+        if (sender.alive) settle();
+      };
+      const fail = (reason: string): void => done(() => reject(unreachable(address, reason)));
+      const giveUp = (): void => fail("the caller gave up");
+      const timer = this.#scheduler.after(
+        options.timeoutMs,
+        () => fail(`timed out after ${options.timeoutMs} ms`),
+      );
+      options.signal?.addEventListener("abort", giveUp, { once: true });
+      if (options.signal?.aborted) return giveUp();
+      const exchange = {
+        sender,
+        address,
+        message,
+        fail,
+        answer: (reply: Uint8Array) => done(() => resolve(reply)),
+      };
+      this.#send(exchange);
+      if (this.#random.chance(this.weather.duplicate)) {
+        this.counts.twice++;
+        this.#send({ ...exchange, fail: () => {}, answer: () => {} });
+      }
+    });
+  }
+
+  #send(exchange: Exchange): void {
+    const { sender, address, message } = exchange;
+    this.#carry(sender.address, address, message, () => {
+      const target = this.#endpoints.get(address);
+      if (target?.alive === true && target.receive !== undefined) return this.#deliver(exchange, target);
+      if (!this.#random.chance(REFUSED)) return;
+      this.#carry(address, sender.address, NO_BYTES, () => exchange.fail("connection refused"));
+    });
+  }
+
+  #deliver(exchange: Exchange, target: Endpoint): void {
+    const { sender, address, message, fail, answer } = exchange;
+    let answered = false;
+    const back = (bytes: Uint8Array, arrive: () => void): void => {
+      if (answered) return;
+      answered = true;
+      this.#carry(address, sender.address, bytes, arrive);
+    };
+    // Whether the other side of a connection learns that a process died, is chance.
+    const noticed = this.#random.chance(REFUSED);
+    const onDeath = (): void => {
+      if (noticed) back(NO_BYTES, () => fail("connection lost"));
+    };
+    target.onDeath.add(onDeath);
+    const reply = (bytes: Uint8Array, arrive: () => void): void => {
+      target.onDeath.delete(onDeath);
+      if (target.alive) back(bytes, arrive);
+    };
+    target.receive!(message.slice()).then(
+      (bytes) => reply(bytes, () => answer(bytes.slice())),
+      () => reply(NO_BYTES, () => fail("answered 400")),
+    );
+  }
+
+  /** Brings bytes from one address to another, or loses them. */
+  #carry(from: string, to: string, bytes: Uint8Array, arrive: () => void): void {
+    this.counts.sent++;
+    const lost = this.#random.chance(this.weather.loss);
+    const delayMs = this.#delayMs();
+    this.#trace.count(`${from} > ${to} ${encodeHex(hash128(bytes))} ${lost ? "lost" : delayMs}`);
+    if (lost) return void this.counts.lost++;
+    this.#scheduler.after(delayMs, () => {
+      // A cut swallows also what was on its way when it came.
+      if (this.passes(from, to)) arrive();
+      else this.counts.cut++;
+    });
+  }
+
+  #delayMs(): number {
+    const { minDelayMs, meanDelayMs, slow } = this.weather;
+    const delayMs = minDelayMs + this.#random.exponential(meanDelayMs - minDelayMs);
+    return this.#random.chance(slow) ? delayMs * this.#random.between(1, 100) : delayMs;
+  }
+}
+
+interface Exchange {
+  readonly sender: Endpoint;
+  readonly address: string;
+  readonly message: Uint8Array;
+  readonly fail: (reason: string) => void;
+  readonly answer: (reply: Uint8Array) => void;
+}
+
+const NO_BYTES = new Uint8Array();
+
+function unreachable(address: string, reason: string): DhtError {
+  return new DhtError("peer_unreachable", `Cannot reach ${address}: ${reason}`, { node: address, reason });
+}

@@ -1,0 +1,49 @@
+import type { Clock } from "../../lib/ports/clock.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/** When a simulation begins, by a clock that is right. */
+const EPOCH_MS = 1_700_000_000_000;
+
+/** How a machine's wall clock is wrong. Its monotonic clock runs evenly. */
+export interface WallClock {
+  offsetMs: number;
+  /** Milliseconds it gains in one; 0 for a clock that runs as it should. */
+  drift: number;
+}
+
+/** The clock of one run of a node. When that has died, nobody waits on it any more. */
+export class SimClock implements Clock {
+  readonly #scheduler: Scheduler;
+  readonly #wall: WallClock;
+  readonly #life: { readonly alive: boolean };
+
+  constructor(scheduler: Scheduler, wall: WallClock, life: { readonly alive: boolean }) {
+    this.#scheduler = scheduler;
+    this.#wall = wall;
+    this.#life = life;
+  }
+
+  nowMs(): number {
+    const { offsetMs, drift } = this.#wall;
+    return Math.floor(EPOCH_MS + this.#scheduler.nowMs * (1 + drift) + offsetMs);
+  }
+
+  monotonicMs(): number {
+    return this.#scheduler.nowMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const onAbort = (): void => {
+        event.cancelled = true;
+        reject(signal?.reason);
+      };
+      const event = this.#scheduler.after(ms, () => {
+        signal?.removeEventListener("abort", onAbort);
+        if (this.#life.alive) resolve();
+      });
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+}

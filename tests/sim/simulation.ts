@@ -1,0 +1,131 @@
+import type { DhtNode } from "../../lib/node/node.ts";
+import { Host, type HostWorld, type Running, type Tampering } from "./host.ts";
+import { Network } from "./network.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SeededRandom } from "./seeded_random.ts";
+import { Trace } from "./trace.ts";
+
+/** Virtual time after which a simulation that is not done counts as stuck. */
+const DEFAULT_LIMIT_MS = 30 * 60_000;
+/** How often a condition is looked at. */
+const POLL_MS = 50;
+const FIRST_PORT = 50_140;
+
+/** Options of a simulation, each with a default. */
+export interface SimulationOptions {
+  readonly seed?: string | number;
+  readonly partitions?: number;
+  readonly replicas?: number;
+  readonly diskDelayMs?: number;
+  readonly tampering?: Tampering;
+}
+
+/** A whole cluster on virtual clocks, disks and a virtual network. */
+export class Simulation {
+  readonly seed: string | number;
+  readonly scheduler: Scheduler = new Scheduler();
+  readonly trace: Trace = new Trace(() => this.scheduler.nowMs);
+  readonly random: SeededRandom;
+  readonly network: Network;
+  readonly hosts: Host[] = [];
+  readonly #world: HostWorld;
+
+  constructor(options: SimulationOptions = {}) {
+    this.seed = options.seed ?? 1;
+    this.random = new SeededRandom(this.seed);
+    this.network = new Network(this.scheduler, this.random.fork("network"), this.trace);
+    this.#world = {
+      scheduler: this.scheduler,
+      network: this.network,
+      trace: this.trace,
+      random: this.random,
+      partitions: options.partitions ?? 64,
+      replicas: options.replicas ?? 3,
+      tampering: options.tampering ?? {},
+      diskDelayMs: options.diskDelayMs ?? 2,
+    };
+  }
+
+  get nowMs(): number {
+    return this.scheduler.nowMs;
+  }
+
+  /** Plays a scenario to its end. A failure says which seed and what happened. */
+  async run<T>(scenario: () => Promise<T>, limitMs = DEFAULT_LIMIT_MS): Promise<T> {
+    try {
+      return await this.scheduler.run(scenario, limitMs);
+    } catch (cause) {
+      const story = this.trace.lines().slice(-200).join("\n");
+      throw new Error(`seed ${this.seed}, after ${this.nowMs} ms: ${sentence(cause)}\n${story}`, { cause });
+    } finally {
+      for (const host of this.hosts) host.process?.die();
+    }
+  }
+
+  sleep(ms: number): Promise<void> {
+    return this.scheduler.sleep(ms);
+  }
+
+  /** A new machine; nothing runs there yet. */
+  addHost(): Host {
+    const host = new Host(`n${this.hosts.length + 1}:${FIRST_PORT + this.hosts.length}`, this.#world);
+    this.hosts.push(host);
+    return host;
+  }
+
+  /** Machines whose node is in its ring and answers. */
+  get ready(): Host[] {
+    return this.hosts.filter((host) => host.ready);
+  }
+
+  /** Starts a ring of that many nodes, and waits until it has settled. */
+  async startRing(nodes: number): Promise<Host[]> {
+    const hosts = Array.from({ length: nodes }, () => this.addHost());
+    hosts[0]!.boot();
+    await this.until("the first node is ready", () => hosts[0]!.ready);
+    for (const host of hosts.slice(1)) host.boot([hosts[0]!.address]);
+    await this.untilSettled(nodes);
+    return hosts;
+  }
+
+  /** Lets time pass until `condition` holds. @throws {Error} If it does not within `withinMs`. */
+  async until(what: string, condition: () => boolean, withinMs = 60_000): Promise<void> {
+    const deadlineMs = this.nowMs + withinMs;
+    while (!condition()) {
+      if (this.nowMs >= deadlineMs) throw new Error(`not within ${withinMs} virtual ms: ${what}`);
+      await this.sleep(POLL_MS);
+    }
+  }
+
+  /** Lets time pass until that many nodes see the same ring, of themselves, with no change under way. */
+  untilSettled(nodes: number, withinMs = 60_000): Promise<void> {
+    return this.until(`${nodes} nodes see the same settled ring`, () => this.isSettled(nodes), withinMs);
+  }
+
+  /** Whether exactly that many nodes are in the ring, all see the same and no change is under way. */
+  isSettled(nodes: number): boolean {
+    const { ready } = this;
+    const first = ready[0]?.running;
+    if (first === undefined || ready.length !== nodes) return false;
+    return ready.every(({ running }) =>
+      running!.keeper.hash === first.keeper.hash && !running!.node.ring().changing &&
+      running!.node.ring().nodes.length === nodes
+    );
+  }
+}
+
+/** The parts of a host whose node must be running. */
+export function runningAt(host: Host): Running {
+  if (host.running === undefined) throw new Error(`${host.address} does not run`);
+  return host.running;
+}
+
+/** The node of a host where it must be running. */
+export function nodeAt(host: Host): DhtNode {
+  return runningAt(host).node;
+}
+
+/** An error in words. */
+export function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
