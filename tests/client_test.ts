@@ -5,6 +5,7 @@ import {
   checkKey,
   CorruptValueError,
   MyDhtClient,
+  MyDhtError,
   ProblemError,
   type PutValue,
   ServerUnreachableError,
@@ -94,6 +95,21 @@ Deno.test("put() given a stream that fails, then fails with what it failed with"
   const failing = new ReadableStream<Uint8Array>({ pull: (c) => c.error(new Error("the disk is gone")) });
   const error = await assertRejects(() => settle(client.put("k", failing)), Error);
   assertEquals(error.message, "the disk is gone");
+});
+
+Deno.test("put() given a node that wants no more of a stream, then closes its source", async () => {
+  let isClosed = false;
+  const endless = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(1)),
+    cancel: () => void (isClosed = true),
+  });
+  const full = () => {
+    const headers = { "content-type": "application/problem+json" };
+    return Promise.resolve(Response.json({ code: "disk_full", status: 507 }, { status: 507, headers }));
+  };
+  const client = new MyDhtClient({ clock: new FakeClock(), fetch: full });
+  await assertRejects(() => client.put("k", endless), ProblemError);
+  assertEquals(isClosed, true);
 });
 
 Deno.test("requests given a secret, then only those that change the ring carry it", async () => {
@@ -302,7 +318,7 @@ const REPEATS: readonly (readonly [name: string, call: Call, reply: Reply, tries
 for (const [name, call, reply, tries] of REPEATS) {
   Deno.test(`requests given ${name}, then are tried ${tries === 1 ? "once" : `${tries} times`}`, async () => {
     const failing = setup([reply]);
-    await assertRejects(() => failing.settle(call(failing.client)));
+    await assertRejects(() => failing.settle(call(failing.client)), MyDhtError);
     assertEquals(failing.sent.length, tries);
     assertEquals(failing.clock.pending, 0);
     if (tries === 1) return;
