@@ -3,9 +3,10 @@ import { decodeRecordEntry } from "./entries.ts";
 import { type Held, heldOf, MemoryTable, type TableEntry } from "./memory_table.ts";
 import { RecordCache } from "./record_cache.ts";
 
-/** What memory knows of a key: what is held of it, or that it is absent, and whether its index entry may be too. */
+/** What memory knows of a key: what is held of it, or that nothing is. */
 export interface Known {
   readonly held: Held | undefined;
+  /** Whether what is held may have no index entry yet. */
   readonly unindexed: boolean;
 }
 
@@ -54,7 +55,7 @@ export class RecordTables {
     if (active !== undefined) return active;
     // What is being applied has its index entry before anything newer is applied.
     const applying = this.#applying?.get(key);
-    if (applying !== undefined) return { held: applying.held, unindexed: applying.held === undefined };
+    if (applying !== undefined) return { held: applying.held, unindexed: false };
     const cached = this.#cache.get(key);
     return cached && { held: heldOf(cached), unindexed: false };
   }

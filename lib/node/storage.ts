@@ -29,7 +29,7 @@ export type { WriteOutcome, WriteRequest } from "./write_change.ts";
 
 /** What a storage is made of. */
 export interface StorageDeps {
-  /** Owned from here on: `Storage.close` closes it. */
+  /** Closed by `Storage.close`; by the caller where `Storage.open` fails. */
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;

@@ -3,6 +3,7 @@ import { MemoryDisk } from "../../lib/adapters/memory_store.ts";
 import { chunkCount, type StoredRecord } from "../../lib/core/record.ts";
 import { compareVersions } from "../../lib/core/hlc.ts";
 import type { Storage } from "../../lib/node/storage.ts";
+import type { Mutation } from "../../lib/ports/store.ts";
 import {
   assertReadable,
   blob,
@@ -198,4 +199,32 @@ Deno.test("storage given versions of one key in the journal, when it is replayed
   for (let i = 1; i <= 20; i++) await write(storage, "a", value(i));
   const { storage: restarted } = await openStorage({ disk });
   assertEquals(compareVersions((await read(restarted, "a"))!.version, version(20)), 0);
+});
+
+Deno.test("storage given it dies after every write, then each start goes on behind the last", async () => {
+  const disk = new MemoryDisk();
+  for (const key of KEYS) {
+    const { storage, store } = await openStorage({ disk });
+    await write(storage, key, value(1));
+    store.crash();
+  }
+  const { storage } = await openStorage({ disk });
+  for (const key of KEYS) assertEquals(await read(storage, key), value(1));
+});
+
+Deno.test("storage given a crash while a long journal is dropped, then what is left of it does no harm", async () => {
+  const disk = new MemoryDisk();
+  let crash = (): void => {};
+  const crashed = new Promise<void>((resolve) => crash = resolve);
+  const afterCommit = (mutations: readonly Mutation[]): Promise<void> | void => {
+    if (mutations[0]?.kind !== "delete") return;
+    crash();
+    return new Promise<void>(() => {});
+  };
+  const { storage } = await openStorage({ disk, hooks: { afterCommit } });
+  for (let i = 1; i <= 1_500; i++) await write(storage, "a", value(i));
+  await Promise.race([storage.flush(), crashed]);
+  assert((await keysOnDisk(disk, ["journal"])).length > 0);
+  const { storage: restarted } = await openStorage({ disk });
+  assertEquals(await read(restarted, "a"), value(1_500));
 });

@@ -1,19 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemoryDisk, MemoryStore, type MemoryStoreHooks } from "../../lib/adapters/memory_store.ts";
 import { encodeEntry } from "../../lib/node/entries.ts";
-import { Storage } from "../../lib/node/storage.ts";
-import { type Mutation, StoreUnknownError } from "../../lib/ports/store.ts";
+import { type Mutation, type Store, StoreUnknownError } from "../../lib/ports/store.ts";
 import { encode } from "@msgpack/msgpack";
 import {
   assertFails,
   assertReadable,
   blob,
   keysOnDisk,
-  ManualClock,
   openStorage,
   place,
   read,
-  storageDeps,
   storeBlob,
   upload,
   value,
@@ -217,27 +214,102 @@ for (const landed of [true, false]) {
   });
 }
 
-Deno.test("storage given a commit of unknown outcome, then it cannot land once a later write was answered", async () => {
-  const disk = new MemoryDisk();
-  const inner = new MemoryStore(disk);
-  let lost: (() => Promise<boolean>) | undefined;
+/** A store that keeps back the next commit with such an entry, and says that its outcome is unknown. */
+function keepingBack(entry: string): {
+  arm(): void;
+  /** Lets the commit arrive late. Resolves to whether it took effect. */
+  land(): Promise<boolean>;
+  tamper(store: Store): Partial<Store>;
+} {
   let armed = false;
-  const store = Object.assign(Object.create(inner), {
-    getMany: inner.getMany.bind(inner),
-    list: inner.list.bind(inner),
-    close: inner.close.bind(inner),
-    commit: (...commit: Parameters<MemoryStore["commit"]>) => {
-      if (!armed) return inner.commit(...commit);
-      armed = false;
-      lost = () => inner.commit(...commit);
-      return Promise.reject(new StoreUnknownError("no answer"));
+  let land = () => Promise.reject<boolean>(new Error("no commit was kept back"));
+  return {
+    arm: () => void (armed = true),
+    land: () => land(),
+    tamper: (store) => ({
+      commit: (mutations, checks) => {
+        if (!armed || !mutations.some(({ key }) => key[0] === entry)) return store.commit(mutations, checks);
+        armed = false;
+        land = () => store.commit(mutations, checks);
+        return Promise.reject(new StoreUnknownError("no answer"));
+      },
+    }),
+  };
+}
+
+for (const entry of ["journal", "record"]) {
+  Deno.test(`storage given a commit of a ${entry} of unknown outcome, then it cannot land behind a later one`, async () => {
+    const late = keepingBack(entry);
+    const { storage } = await openStorage({ tamper: late.tamper });
+    late.arm();
+    await Promise.allSettled([write(storage, "a", value(1)).then(() => storage.flush())]);
+    await write(storage, "a", value(2));
+    await storage.flush();
+    assertEquals(await late.land(), false);
+    assertEquals(await wallMsOf(storage, "a"), 2);
+  });
+}
+
+Deno.test("storage given a commit of unknown outcome, then it cannot land once the database was read again", async () => {
+  const late = keepingBack("journal");
+  let landed: Promise<boolean> | undefined;
+  let watching = false;
+  const tamper = (store: Store): Partial<Store> => ({
+    ...late.tamper(store),
+    list: (range, options) => {
+      if (watching) landed ??= late.land();
+      return store.list(range, options);
     },
   });
-  const storage = await Storage.open(storageDeps(store, new ManualClock()));
-  armed = true;
+  const { storage } = await openStorage({ tamper });
+  late.arm();
   await assertFails("store_failed", () => write(storage, "a", value(1)));
-  await write(storage, "a", value(2));
-  assertEquals(await lost?.(), false);
+  watching = true;
+  await write(storage, "b", value(1));
+  assertEquals(await landed, false);
+});
+
+Deno.test("storage given a read that ends after the key was written and applied, then it is not kept", async () => {
+  let hold: Promise<void> | undefined;
+  let release = () => {};
+  const tamper = (store: Store): Partial<Store> => ({
+    getMany: async (keys) => {
+      const entries = await store.getMany(keys);
+      await hold;
+      return entries;
+    },
+  });
+  const { storage, disk } = await openStorage({ tamper });
+  await write(storage, "a", value(1));
+  await storage.flush();
+  const restarted = (await openStorage({ disk, tamper })).storage;
+  await restarted.heads([place("a")]);
+  hold = new Promise((resolve) => release = resolve);
+  const early = read(restarted, "a");
+  for (let i = 0; i < 20; i++) await null;
+  hold = undefined;
+  await write(restarted, "a", value(2));
+  await restarted.flush();
+  release();
+  assertEquals(await early, value(1));
+  assertEquals(await read(restarted, "a"), value(2));
+});
+
+Deno.test("storage given digests cannot be read once, then the next are right all the same", async () => {
+  let fails = false;
+  const tamper = (store: Store): Partial<Store> => ({
+    list: (range, options) => {
+      if (fails) throw new Error("the disk is gone");
+      return store.list(range, options);
+    },
+  });
+  const { storage } = await openStorage({ tamper });
+  await storage.digests();
+  await write(storage, "a", value(1));
+  fails = true;
+  await assertFails("store_failed", () => storage.digests());
+  fails = false;
+  assertEquals((await storage.digests()).get(place("a").partition)?.values, 1);
 });
 
 Deno.test("storage given a record's bytes are damaged, then reading fails and an equal one from elsewhere mends it", async () => {

@@ -75,15 +75,28 @@ export interface OpenOptions extends Partial<Pick<StorageDeps, "cacheBytes">> {
   readonly disk?: MemoryDisk;
   readonly clock?: ManualClock;
   readonly hooks?: MemoryStoreHooks;
+  /** Replaces some of the store's calls. */
+  readonly tamper?: (store: Store) => Partial<Store>;
 }
 
 /** Opens a storage on a disk, by default a new one. */
 export async function openStorage(options: OpenOptions = {}): Promise<Opened> {
-  const { disk = new MemoryDisk(), clock = new ManualClock(), hooks = {}, ...rest } = options;
+  const { disk = new MemoryDisk(), clock = new ManualClock(), hooks = {}, tamper, ...rest } = options;
   const store = new MemoryStore(disk, hooks);
   let losses = 0;
-  const deps = { ...storageDeps(store, clock), onClaimLost: () => losses++, ...rest };
+  const used = tampered(store, tamper?.(store) ?? {});
+  const deps = { ...storageDeps(used, clock), onClaimLost: () => losses++, ...rest };
   return { storage: await Storage.open(deps), store, disk, clock, claimLosses: () => losses };
+}
+
+function tampered(store: Store, changes: Partial<Store>): Store {
+  return {
+    getMany: (keys) => store.getMany(keys),
+    list: (range, options) => store.list(range, options),
+    commit: (mutations, checks) => store.commit(mutations, checks),
+    close: () => store.close(),
+    ...changes,
+  };
 }
 
 export function storageDeps(store: Store, clock: Clock): StorageDeps {

@@ -201,3 +201,18 @@ Deno.test("storage given a flush with nothing to do, then it commits nothing", a
   assertEquals(store.commits, before);
   assert(storage.stats().appliedRecords === 1);
 });
+
+Deno.test("storage given more changes at once than fit into one commit, then several carry them, in order", async () => {
+  const { storage, store } = await openStorage();
+  const large = "x".repeat(30_000);
+  const before = store.commits;
+  const outcomes = await Promise.all([
+    ...Array.from({ length: 1_500 }, (_, i) => storage.raiseFloor(i, version(1))),
+    ...Array.from({ length: 60 }, (_, i) => write(storage, `k${i}`, value(2, large))),
+    write(storage, "k0", value(1)),
+    ...Array.from({ length: 3 }, (_, i) => storage.saveState(`s${i}`, new Uint8Array(700_000))),
+  ]);
+  assertEquals(outcomes.at(1_560), { kind: "stale", held: version(2), hadValue: true });
+  const commits = store.commits - before;
+  assert(commits >= 7 && commits <= 10, `${commits} commits`);
+});

@@ -312,6 +312,38 @@ Deno.test("storage given a value of thousands of chunks is superseded, then it i
   clock.advance(60_000);
   await storage.collectGarbage();
   assertEquals((await keysOnDisk(disk, ["chunk"])).length, 200);
+  // Its first chunk is gone, but what is left would be freed under a new upload.
+  await assertFails("upload_incomplete", () => storage.openUpload("x"));
   await storage.collectGarbage();
   assertEquals([...await keysOnDisk(disk, ["chunk"]), ...await keysOnDisk(disk, ["garbage"])], []);
+});
+
+Deno.test("storage given a blob is revived while another is freed, then it is kept", async () => {
+  let release: (() => void) | undefined;
+  let hold = false;
+  const hooks = { beforeCommit: () => hold ? new Promise<void>((resolve) => release = resolve) : undefined };
+  const { storage, clock } = await openStorage({ hooks });
+  for (const key of ["a", "b"]) {
+    await storeBlob(storage, key, 1, `x${key}`, THREE_CHUNKS);
+    await write(storage, key, value(2));
+  }
+  clock.advance(60_000);
+  hold = true;
+  const collected = storage.collectGarbage();
+  while (release === undefined) await null;
+  hold = false;
+  const { record } = blob(3, "xb", THREE_CHUNKS);
+  assertEquals((await write(storage, "b", record)).kind, "stored");
+  release();
+  await collected;
+  await assertReadable(storage, record);
+});
+
+Deno.test("storage given an idle upload goes on while it is being closed, then it stays open", async () => {
+  const { storage, clock } = await openStorage();
+  const { record, chunks } = blob(1, "x", THREE_CHUNKS);
+  await storage.openUpload("x");
+  clock.advance(600_000);
+  await Promise.all([storage.writeChunks("x", 0, chunks), storage.collectGarbage()]);
+  assertEquals((await write(storage, "a", record)).kind, "stored");
 });
