@@ -318,7 +318,8 @@ const REPEATS: readonly (readonly [name: string, call: Call, reply: Reply, tries
 for (const [name, call, reply, tries] of REPEATS) {
   Deno.test(`requests given ${name}, then are tried ${tries === 1 ? "once" : `${tries} times`}`, async () => {
     const failing = setup([reply]);
-    await assertRejects(() => failing.settle(call(failing.client)), MyDhtError);
+    const error = await assertRejects(() => failing.settle(call(failing.client)), MyDhtError);
+    if (reply === refused) assertEquals((error as ServerUnreachableError).tries, tries);
     assertEquals(failing.sent.length, tries);
     assertEquals(failing.clock.pending, 0);
     if (tries === 1) return;
