@@ -301,7 +301,7 @@ Deno.test("storage given a chunk is damaged on the disk, then reading it says so
   await assertFails("corrupt_value", () => storage.readChunks("x", 2, 2));
 });
 
-Deno.test("storage given a value of thousands of chunks is superseded, then it is freed in bounded steps", async () => {
+Deno.test("storage given a value of thousands of chunks is aborted, then it is freed in bounded steps, across a restart", async () => {
   const { storage, clock, disk } = await openStorage();
   const chunk = new Uint8Array(CHUNK_BYTES);
   await storage.openUpload("x");
@@ -314,7 +314,11 @@ Deno.test("storage given a value of thousands of chunks is superseded, then it i
   assertEquals((await keysOnDisk(disk, ["chunk"])).length, 200);
   // Its first chunk is gone, but what is left would be freed under a new upload.
   await assertFails("upload_incomplete", () => storage.openUpload("x"));
-  await storage.collectGarbage();
+  const restarted = await openStorage({ disk, clock });
+  clock.advance(60_000);
+  await restarted.storage.collectGarbage();
+  assertEquals((await keysOnDisk(disk, ["garbage"])).length, 1);
+  await restarted.storage.collectGarbage();
   assertEquals([...await keysOnDisk(disk, ["chunk"]), ...await keysOnDisk(disk, ["garbage"])], []);
 });
 
