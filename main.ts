@@ -8,6 +8,7 @@
 import { CryptoRandom } from "./lib/adapters/crypto_random.ts";
 import { isRemoteDatabase, openDatabase } from "./lib/adapters/database.ts";
 import { DenoKvStore } from "./lib/adapters/deno_kv_store.ts";
+import { Drain } from "./lib/adapters/drain.ts";
 import { HttpTransport } from "./lib/adapters/http_transport.ts";
 import { createLog, lineWriter, wantsColor } from "./lib/adapters/json_log.ts";
 import { SystemClock } from "./lib/adapters/system_clock.ts";
@@ -25,8 +26,8 @@ import { DatabaseError, type Store } from "./lib/ports/store.ts";
 import { VERSION } from "./lib/version.ts";
 import { createHandler } from "./routes/mod.ts";
 
-/** How long requests that are under way may take when the node stops. */
-const SHUTDOWN_TIMEOUT_MS = 10_000;
+/** How long requests that are under way may take when the node stops: containers are killed after ten seconds. */
+const SHUTDOWN_TIMEOUT_MS = 8_000;
 /** A second Ctrl-C counts from here on: task runners deliver one twice. */
 const SECOND_INTERRUPT_MS = 1_000;
 
@@ -136,9 +137,10 @@ async function serve(config: NodeConfig): Promise<number> {
     },
   };
   // Before the database is opened: a port in use is the likelier mistake, and the clearer message.
+  const drain = new Drain();
   const servers = listen(
     config,
-    (request, info) => current?.handler(request, info) ?? Promise.resolve(starting()),
+    (request, info) => drain.run(() => current?.handler(request, info) ?? Promise.resolve(starting())),
   );
   try {
     current = await startNode(config, log, hooks);
@@ -146,7 +148,7 @@ async function serve(config: NodeConfig): Promise<number> {
     handleSignals(current.node, log, (code) => ended.resolve(code));
     return await ended.promise;
   } finally {
-    await Promise.all(servers.map(shutDown));
+    await finish(drain, servers);
     if (current !== undefined) {
       await current.stop();
       log.event("info", "stopped", "Stopped");
@@ -319,11 +321,13 @@ function onSignal(signal: Deno.Signal, listener: () => void): void {
   Deno.addSignalListener(known, listener);
 }
 
-async function shutDown(server: Deno.HttpServer): Promise<void> {
-  const deadline = new AbortController();
-  const timeout = clock.sleep(SHUTDOWN_TIMEOUT_MS, deadline.signal).catch(() => {});
-  await Promise.race([server.shutdown(), timeout]);
-  deadline.abort();
+/** Stops serving once all requests are answered, or their time is over. */
+async function finish(drain: Drain, servers: readonly Deno.HttpServer[]): Promise<void> {
+  const allAnswered = new AbortController();
+  const timeout = clock.sleep(SHUTDOWN_TIMEOUT_MS, allAnswered.signal).catch(() => {});
+  const answered = drain.end().then(() => Promise.all(servers.map((server) => server.shutdown())));
+  await Promise.race([answered, timeout]);
+  allAnswered.abort();
 }
 
 function starting(): Response {

@@ -1,0 +1,37 @@
+/**
+ * Lets the requests under way finish before a server is shut down, and refuses those that come meanwhile.
+ *
+ * `Deno.serve` stops reading the bodies of requests when it is shut down; answers that are being sent it finishes.
+ */
+export class Drain {
+  #underWay = 0;
+  #ended: PromiseWithResolvers<void> | undefined;
+
+  /** Answers a request, unless the end has come. */
+  async run(answer: () => Promise<Response>): Promise<Response> {
+    if (this.#ended !== undefined) return stopping();
+    this.#underWay++;
+    try {
+      return await answer();
+    } finally {
+      this.#underWay--;
+      this.#settle();
+    }
+  }
+
+  /** Refuses every request from now on; resolves once none is under way. */
+  end(): Promise<void> {
+    this.#ended ??= Promise.withResolvers<void>();
+    this.#settle();
+    return this.#ended.promise;
+  }
+
+  #settle(): void {
+    if (this.#underWay === 0) this.#ended?.resolve();
+  }
+}
+
+function stopping(): Response {
+  const headers = { "retry-after": "5", "connection": "close" };
+  return new Response("The node is stopping\n", { status: 503, headers });
+}
