@@ -8,19 +8,19 @@
 import { CryptoRandom } from "./lib/adapters/crypto_random.ts";
 import { isRemoteDatabase, openDatabase } from "./lib/adapters/database.ts";
 import { DenoKvStore } from "./lib/adapters/deno_kv_store.ts";
-import { Drain } from "./lib/adapters/drain.ts";
+import { type Handler, HttpListener, ListenError } from "./lib/adapters/http_listener.ts";
 import { HttpTransport } from "./lib/adapters/http_transport.ts";
 import { createLog, lineWriter, wantsColor } from "./lib/adapters/json_log.ts";
 import { SystemClock } from "./lib/adapters/system_clock.ts";
 import { isLoopbackHost } from "./lib/address.ts";
-import { NODE_ENV } from "./lib/cli/node_flags.ts";
-import { type Environment, type NodeConfig, parseNodeConfig } from "./lib/config.ts";
+import { type NodeConfig, nodeEnvironment, parseNodeConfig } from "./lib/config.ts";
 import { DhtError } from "./lib/core/errors.ts";
 import { nextIncarnation } from "./lib/node/identity.ts";
 import { RetiredStoreError } from "./lib/node/membership.ts";
 import { DhtNode } from "./lib/node/node.ts";
 import { RingKeeper } from "./lib/node/ring_keeper.ts";
 import { Storage } from "./lib/node/storage.ts";
+import { Isolate } from "./lib/isolate.ts";
 import type { Log } from "./lib/ports/log.ts";
 import { DatabaseError, type Store } from "./lib/ports/store.ts";
 import { VERSION } from "./lib/version.ts";
@@ -31,12 +31,12 @@ const SHUTDOWN_TIMEOUT_MS = 8_000;
 /** A second Ctrl-C counts from here on: task runners deliver one twice. */
 const SECOND_INTERRUPT_MS = 1_000;
 
-type Handler = (request: Request, info: { readonly remoteAddress?: string }) => Promise<Response>;
-
 /** A node with what was built for it. */
 interface Running {
   readonly node: DhtNode;
   readonly handler: Handler;
+  /** Whether the database is still its own. */
+  isOwner(): Promise<boolean>;
   stop(): Promise<void>;
 }
 
@@ -65,13 +65,13 @@ Deno.cron("mydht compare owners", "*/10 * * * *", { signal: cronEnd.signal }, as
  */
 export async function runNode(args: string[]): Promise<number> {
   try {
-    const parsed = parseNodeConfig(args, environment(), Deno.readTextFileSync);
+    const parsed = parseNodeConfig(args, nodeEnvironment(readVariable), Deno.readTextFileSync);
     switch (parsed.kind) {
       case "help":
         console.log(parsed.text);
         return 0;
       case "version":
-        console.log(VERSION);
+        console.log(`mydht ${VERSION}`);
         return 0;
       case "usage":
         console.error(`mydht node: ${parsed.message}\nTry "mydht node --help".`);
@@ -88,11 +88,20 @@ export async function runNode(args: string[]): Promise<number> {
   }
 }
 
-/** The node of this isolate, for `deno serve` and serverless hosts; started by the first request. */
+/** The node of this isolate, for `deno serve` and serverless hosts; its first request starts it, if nothing has. */
 export default {
+  onListen: servedByDeno,
   async fetch(request, info): Promise<Response> {
-    const running = await isolateNode();
-    const { remoteAddr } = info ?? {};
+    // A serverless host may say less than Deno.
+    const { remoteAddr, completed } = info as Partial<Deno.ServeHandlerInfo>;
+    if (completed !== undefined) isolate.watch(completed);
+    let running: Running;
+    try {
+      running = await isolate.running();
+    } catch (error) {
+      console.error("mydht:", isPlain(error) ? error.message : error);
+      return notStarted();
+    }
     const remoteAddress = remoteAddr !== undefined && "hostname" in remoteAddr
       ? remoteAddr.hostname
       : undefined;
@@ -100,29 +109,72 @@ export default {
   },
 } satisfies Deno.ServeDefaultExport;
 
-let isolate: Promise<Running> | undefined;
-
-/** Where isolates share a database, the last one to open it owns it: an isolate that lost it opens it again. */
-async function isolateNode(): Promise<Running> {
-  const running = await (isolate ??= startIsolate());
-  if (await running.node.confirmClaim().catch(() => false)) return running;
-  if (current === running) {
-    current = undefined;
-    isolate = undefined;
-    await running.stop().catch(() => {});
-  }
-  return await (isolate ??= startIsolate());
-}
+const isolate = new Isolate(startIsolate);
 
 async function startIsolate(): Promise<Running> {
-  const parsed = parseNodeConfig([], environment(), Deno.readTextFileSync);
-  if (parsed.kind !== "run") throw new Error(parsed.kind === "usage" ? parsed.message : "No configuration");
-  const log = logFor(parsed.config);
+  const config = isolateConfig();
+  const log = logFor(config);
   const hooks: ProcessHooks = {
     onLeft: () => log.event("info", "stopped", "This node has left its ring"),
     onFatal: (reason) => log.event("error", "fatal", reason),
   };
-  return current = await startNode(parsed.config, log, hooks);
+  return current = await startNode(config, log, hooks);
+}
+
+/** @throws {StartError} If the environment makes no configuration. */
+function isolateConfig(): NodeConfig {
+  const parsed = parseNodeConfig([], nodeEnvironment(readVariable), Deno.readTextFileSync);
+  if (parsed.kind === "run") return parsed.config;
+  throw new StartError(parsed.kind === "usage" ? parsed.message : "No configuration");
+}
+
+/** `deno serve` listens by flags of its own; what it does must be what the node says of itself. */
+function servedByDeno(address: Deno.Addr): void {
+  try {
+    const config = isolateConfig();
+    if ("hostname" in address) checkServed(address, config);
+    stopWithDeno(logFor(config));
+    void isolate.running().then(
+      ({ node }) => announce(config, node, logFor(config)),
+      (error) => endWith(error, 1),
+    );
+  } catch (error) {
+    endWith(error, 2);
+  }
+}
+
+function checkServed({ hostname, port }: Deno.NetAddr, config: NodeConfig): void {
+  if (config.secret === undefined && !isLoopbackHost(hostname)) {
+    throw new StartError(
+      `deno serve listens on ${hostname}, which opens the node to other machines and needs a secret: ` +
+        "set MYDHT_SECRET_FILE or MYDHT_SECRET, or start it with --host localhost",
+    );
+  }
+  if (port !== config.port && !readVariable("MYDHT_ADVERTISE")) {
+    throw new StartError(
+      `deno serve listens on port ${port}, but this node is known as ${config.selfAddress}: ` +
+        `start it with --port ${config.port}, or set MYDHT_PORT=${port}`,
+    );
+  }
+}
+
+/** Deno ends its server at these signals, but waits for all else that runs; nobody leaves the ring here. */
+function stopWithDeno(log: Log): void {
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    cronEnd.abort();
+    await isolate.stop(clock.sleep(SHUTDOWN_TIMEOUT_MS));
+    log.event("info", "stopped", "Stopped");
+    Deno.exit(0);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) onSignal(signal, () => void stop());
+}
+
+function endWith(error: unknown, code: number): void {
+  console.error("mydht:", isPlain(error) ? error.message : error);
+  Deno.exit(code);
 }
 
 /** Listens, starts the node and waits for the signal or the event that ends it. */
@@ -137,10 +189,9 @@ async function serve(config: NodeConfig): Promise<number> {
     },
   };
   // Before the database is opened: a port in use is the likelier mistake, and the clearer message.
-  const drain = new Drain();
-  const servers = listen(
+  const listener = new HttpListener(
     config,
-    (request, info) => drain.run(() => current?.handler(request, info) ?? Promise.resolve(starting())),
+    (request, info) => current?.handler(request, info) ?? Promise.resolve(starting()),
   );
   try {
     current = await startNode(config, log, hooks);
@@ -148,7 +199,7 @@ async function serve(config: NodeConfig): Promise<number> {
     handleSignals(current.node, log, (code) => ended.resolve(code));
     return await ended.promise;
   } finally {
-    await finish(drain, servers);
+    await finish(listener);
     if (current !== undefined) {
       await current.stop();
       log.event("info", "stopped", "Stopped");
@@ -213,7 +264,7 @@ async function openNode(
       transport.close();
       throw error;
     }
-    return { node, handler, stop };
+    return { node, handler, stop, isOwner: () => node.confirmClaim() };
   } catch (error) {
     await (storage ?? store).close();
     throw error;
@@ -228,36 +279,6 @@ async function openStore(config: NodeConfig, log: Log): Promise<Store> {
   return await openDatabase(config.data, log);
 }
 
-/** `localhost` is both loopback addresses; a machine without IPv6 has only the first. */
-function listen(config: NodeConfig, handler: Handler): Deno.HttpServer<Deno.NetAddr>[] {
-  const hosts = config.host === "localhost" ? ["127.0.0.1", "::1"] : [config.host];
-  const servers: Deno.HttpServer<Deno.NetAddr>[] = [];
-  for (const hostname of hosts) {
-    try {
-      const options = { hostname, port: config.port, onListen: () => {} };
-      servers.push(
-        Deno.serve(options, (request, info) => handler(request, { remoteAddress: info.remoteAddr.hostname })),
-      );
-    } catch (error) {
-      if (hostname === "::1" && !(error instanceof Deno.errors.AddrInUse)) continue;
-      throw listenError(config, error);
-    }
-  }
-  return servers;
-}
-
-function listenError({ host, port }: NodeConfig, error: unknown): Error {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return new StartError(`Port ${port} on ${host} is in use by another program; choose another with --port`);
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return new StartError(`Port ${port} may not be opened by this user; choose one above 1023 with --port`);
-  }
-  return new StartError(
-    `Cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : error}`,
-  );
-}
-
 /** The node could not start, for a reason its user can mend. */
 class StartError extends Error {
   override readonly name = "StartError";
@@ -265,7 +286,7 @@ class StartError extends Error {
 
 /** Errors whose message is a sentence for the user; anything else is a defect and keeps its stack. */
 function isPlain(error: unknown): error is Error {
-  return error instanceof StartError || error instanceof DatabaseError ||
+  return error instanceof StartError || error instanceof ListenError || error instanceof DatabaseError ||
     error instanceof RetiredStoreError ||
     error instanceof DhtError;
 }
@@ -322,11 +343,9 @@ function onSignal(signal: Deno.Signal, listener: () => void): void {
 }
 
 /** Stops serving once all requests are answered, or their time is over. */
-async function finish(drain: Drain, servers: readonly Deno.HttpServer[]): Promise<void> {
+async function finish(listener: HttpListener): Promise<void> {
   const allAnswered = new AbortController();
-  const timeout = clock.sleep(SHUTDOWN_TIMEOUT_MS, allAnswered.signal).catch(() => {});
-  const answered = drain.end().then(() => Promise.all(servers.map((server) => server.shutdown())));
-  await Promise.race([answered, timeout]);
+  await listener.stop(clock.sleep(SHUTDOWN_TIMEOUT_MS, allAnswered.signal).catch(() => {}));
   allAnswered.abort();
 }
 
@@ -334,13 +353,20 @@ function starting(): Response {
   return new Response("The node is starting\n", { status: 503, headers: { "retry-after": "1" } });
 }
 
-function isLoopbackOnly({ host, selfAddress }: NodeConfig): boolean {
-  return isLoopbackHost(host) && isLoopbackHost(selfAddress.slice(0, selfAddress.lastIndexOf(":")));
+function notStarted(): Response {
+  return new Response("The node could not start; its log says why\n", {
+    status: 503,
+    headers: { "retry-after": "5" },
+  });
 }
 
-/** The variables a node reads, one by one: no more than their names is permitted. */
-function environment(): Environment {
-  return Object.fromEntries(NODE_ENV.map((name) => [name, Deno.env.get(name)]));
+/** An empty variable counts as none. */
+function readVariable(name: string): string | undefined {
+  return Deno.env.get(name) || undefined;
+}
+
+function isLoopbackOnly({ host, selfAddress }: NodeConfig): boolean {
+  return isLoopbackHost(host) && isLoopbackHost(selfAddress.slice(0, selfAddress.lastIndexOf(":")));
 }
 
 function logFor({ logFormat }: NodeConfig): Log {
