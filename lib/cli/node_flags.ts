@@ -88,6 +88,7 @@ export const NODE_ENV: readonly string[] = [
 
 /** Permissions that a node needs when it runs from source; the node task of `deno.json` has the same. */
 export const NODE_PERMISSIONS: readonly string[] = [
+  "--no-prompt",
   "--allow-net",
   "--allow-read",
   "--allow-write",
