@@ -68,12 +68,15 @@ export class Network {
   cut(from: readonly string[], to: readonly string[]): () => void {
     const links = from.flatMap((a) => to.filter((b) => b !== a).map((b) => `${a}>${b}`));
     for (const link of links) this.#cuts.set(link, (this.#cuts.get(link) ?? 0) + 1);
-    let healed = false;
     return () => {
-      if (healed) return;
-      healed = true;
-      for (const link of links) this.#cuts.set(link, (this.#cuts.get(link) ?? 0) - 1);
+      // Healing all may have come before.
+      for (const link of links.splice(0)) this.#cuts.set(link, Math.max(0, (this.#cuts.get(link) ?? 0) - 1));
     };
+  }
+
+  /** Lets all messages pass again. */
+  healAll(): void {
+    this.#cuts.clear();
   }
 
   /** Whether messages pass from one address to another. */

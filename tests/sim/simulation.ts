@@ -107,10 +107,9 @@ export class Simulation {
     const { ready } = this;
     const first = ready[0]?.running;
     if (first === undefined || ready.length !== nodes) return false;
-    return ready.every(({ running }) =>
-      running!.keeper.hash === first.keeper.hash && !running!.node.ring().changing &&
-      running!.node.ring().nodes.length === nodes
-    );
+    const ring = first.node.ring();
+    return !ring.changing && ring.nodes.length === nodes && ring.nodes.every(({ state }) => state === "up") &&
+      ready.every(({ running }) => running!.keeper.hash === first.keeper.hash);
   }
 }
 

@@ -1,0 +1,170 @@
+import type { Host } from "./host.ts";
+import { FAIR, type Weather } from "./network.ts";
+import type { SeededRandom } from "./seeded_random.ts";
+import { nodeAt, type Simulation } from "./simulation.ts";
+
+const HOUR_MS = 3_600_000;
+/** How long a fault waits for a node to be back before the next may come. */
+const RECOVERY_MS = 60_000;
+
+/** Everything that can go wrong by itself. */
+const FAULTS = [
+  "crash",
+  "crashAtCommit",
+  "restart",
+  "isolate",
+  "deafen",
+  "mute",
+  "wipe",
+  "jumpClock",
+  "storm",
+] as const;
+
+/** Name of a fault. */
+export type Fault = (typeof FAULTS)[number];
+
+/**
+ * Injects one fault after the other.
+ *
+ * What takes a node away takes a turn first, as do the operators who take one away for good: so at most one
+ * owner of any key is missing at a time, as the promises ask, and the next only when that one is back.
+ */
+export class Faults {
+  /** How often each was injected, and how often a node crashed while the layout changed. */
+  readonly counts: Map<string, number> = new Map();
+  readonly #sim: Simulation;
+  readonly #random: SeededRandom;
+  readonly #kinds: readonly Fault[];
+  readonly #fairWeather: Weather;
+  #turn: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(sim: Simulation, kinds: readonly Fault[] = FAULTS) {
+    this.#sim = sim;
+    this.#random = sim.random.fork("faults");
+    this.#kinds = kinds;
+    this.#fairWeather = { ...sim.network.weather };
+  }
+
+  /** Begins, with a pause of that mean between two faults. */
+  start(pauseMs: number): void {
+    this.#running = this.#run(pauseMs);
+  }
+
+  /** Ends; resolves when the last node that was taken away is back. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  /** Does `work`, which takes a node away, while no other node is away. */
+  takeTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #run(pauseMs: number): Promise<void> {
+    while (!this.#stopped) {
+      await this.#sim.sleep(this.#random.exponential(pauseMs));
+      if (this.#stopped) return;
+      const kind = this.#random.pick(this.#kinds);
+      if (kind === "jumpClock") this.#jumpClock();
+      else if (kind === "storm") await this.#storm();
+      else await this.takeTurn(() => this.#takeAway(kind));
+    }
+  }
+
+  async #takeAway(kind: Exclude<Fault, "jumpClock" | "storm">): Promise<void> {
+    const { ready } = this.#sim;
+    if (this.#stopped || ready.length < 3) return;
+    const host = this.#random.pick(ready);
+    this.count(kind);
+    if (kind === "isolate" || kind === "deafen" || kind === "mute") return await this.#cutOff(host, kind);
+    if (this.#isChanging()) this.count("crashes in a layout change");
+    await this.#end(host, kind);
+    if (host.gone) return;
+    await this.#sim.sleep(this.#random.exponential(1_500));
+    if (kind === "wipe") {
+      host.wipe();
+      host.boot(this.#sim.ready.map(({ address }) => address));
+    } else host.boot();
+    await this.#recovered(host, kind);
+  }
+
+  async #end(host: Host, kind: "crash" | "crashAtCommit" | "restart" | "wipe"): Promise<void> {
+    if (kind === "restart") return await host.stop();
+    if (kind === "crashAtCommit") {
+      const when = this.#random.pick(["before", "after"] as const);
+      const patience = this.#sim.sleep(3_000);
+      await Promise.race([host.crashAtCommit(this.#random.below(20), when), patience]);
+    }
+    host.crash();
+  }
+
+  /** A restarted node counts once it is in its ring; one with a new disk once it holds its share. */
+  async #recovered(host: Host, kind: Fault): Promise<void> {
+    const isBack = kind === "wipe"
+      ? () => host.gone || this.#holdsItsShare(host)
+      : () => host.gone || host.ready;
+    await this.#sim.until(`${host.address} is back`, isBack, RECOVERY_MS);
+  }
+
+  #holdsItsShare(host: Host): boolean {
+    return this.#sim.ready.every(({ running }) => {
+      const ring = running!.node.ring();
+      const seen = ring.nodes.find(({ address }) => address === host.address);
+      return seen?.state === "up" && seen.storeId === host.running?.keeper.self.storeId && !ring.changing;
+    });
+  }
+
+  async #cutOff(host: Host, kind: "isolate" | "deafen" | "mute"): Promise<void> {
+    const others = this.#sim.hosts.map(({ address }) => address).filter((address) =>
+      address !== host.address
+    );
+    const self = [host.address];
+    this.#sim.trace.note(`${host.address} is cut off: ${kind}`);
+    const heals = [
+      ...(kind === "mute" ? [] : [this.#sim.network.cut(others, self)]),
+      ...(kind === "deafen" ? [] : [this.#sim.network.cut(self, others)]),
+    ];
+    await this.#sim.sleep(this.#random.between(500, 8_000));
+    heals.forEach((heal) => heal());
+    this.#sim.trace.note(`${host.address} is connected again`);
+    // The others ask it again as soon as their next round of gossip has met it.
+    await this.#sim.sleep(3_000);
+  }
+
+  async #storm(): Promise<void> {
+    this.count("storm");
+    this.#sim.trace.note("a storm begins");
+    const { weather } = this.#sim.network;
+    Object.assign(weather, {
+      ...FAIR,
+      meanDelayMs: this.#random.between(2, 60),
+      slow: 0.1,
+      loss: 0.05,
+      duplicate: 0.1,
+    });
+    await this.#sim.sleep(this.#random.between(500, 4_000));
+    Object.assign(weather, this.#fairWeather);
+    this.#sim.trace.note("the storm ends");
+  }
+
+  #jumpClock(): void {
+    const host = this.#random.pick(this.#sim.hosts);
+    this.count("jumpClock");
+    host.wall.offsetMs = this.#random.between(-HOUR_MS, HOUR_MS);
+    this.#sim.trace.note(`${host.address} has its clock set ${Math.round(host.wall.offsetMs)} ms off`);
+  }
+
+  #isChanging(): boolean {
+    return this.#sim.ready.some((host) => nodeAt(host).ring().changing);
+  }
+
+  /** Notes that something was injected. */
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+}

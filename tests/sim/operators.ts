@@ -1,0 +1,123 @@
+import type { Faults } from "./faults.ts";
+import type { Host } from "./host.ts";
+import type { SeededRandom } from "./seeded_random.ts";
+import { nodeAt, type Simulation } from "./simulation.ts";
+
+/** How long an operator waits for something before giving up, to look again later. */
+const PATIENCE_MS = 60_000;
+const RETRY_MS = 1_000;
+
+/** Between how many nodes operators keep the ring. */
+export interface OperatorOptions {
+  readonly fewest: number;
+  readonly most: number;
+}
+
+/** Starts nodes, has nodes leave, and removes dead ones, while everything else goes on. */
+export class Operators {
+  readonly #sim: Simulation;
+  readonly #faults: Faults;
+  readonly #random: SeededRandom;
+  readonly #options: OperatorOptions;
+  readonly #leaving = new Set<Host>();
+  #stopped = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(sim: Simulation, faults: Faults, options: OperatorOptions) {
+    this.#sim = sim;
+    this.#faults = faults;
+    this.#random = sim.random.fork("operators");
+    this.#options = options;
+  }
+
+  /** Begins, with a pause of that mean between two changes. */
+  start(pauseMs: number): void {
+    this.#running = this.#run(pauseMs);
+  }
+
+  /** Ends; resolves when the present change is done or given up. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  /** Starts a node that joins through one that is up; waits until it is in the ring. */
+  async join(host: Host = this.#sim.addHost()): Promise<Host> {
+    const { ready } = this.#sim;
+    this.#faults.count("join");
+    host.boot([this.#random.pick(ready).address, ready[0]!.address]);
+    await this.#patiently(() => host.ready);
+    return host;
+  }
+
+  /** Has a node leave, as Ctrl-C does; waits until it has gone. */
+  async leave(host: Host): Promise<void> {
+    this.#faults.count("leave");
+    this.#sim.trace.note(`${host.address} is told to leave`);
+    this.#leaving.add(host);
+    await nodeAt(host).leave();
+    // One that crashes on the way stays, when it is started again.
+    const { process } = host;
+    await this.#patiently(() => host.gone || host.process !== process);
+    this.#leaving.delete(host);
+  }
+
+  /** Kills a node for good and removes it; waits until the others hold its share. */
+  async removeDead(host: Host): Promise<void> {
+    this.#faults.count("remove");
+    host.crash();
+    host.gone = true;
+    await this.#patiently(async () => {
+      const helper = this.#sim.ready[0];
+      if (helper === undefined) return false;
+      try {
+        await nodeAt(helper).remove(host.address, { force: false });
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    await this.#patiently(() => this.#sim.ready.every((other) => !nodeAt(other).ring().changing));
+  }
+
+  /** Nodes of the ring that are to stay. */
+  #staying(): Host[] {
+    return this.#sim.hosts.filter((host) => !host.gone && !this.#leaving.has(host));
+  }
+
+  async #run(pauseMs: number): Promise<void> {
+    while (!this.#stopped) {
+      await this.#sim.sleep(this.#random.exponential(pauseMs));
+      if (this.#stopped) return;
+      await this.#change();
+    }
+  }
+
+  async #change(): Promise<void> {
+    const { fewest, most } = this.#options;
+    const staying = this.#staying();
+    const { ready } = this.#sim;
+    const dice = this.#random.next();
+    if (ready.length === 0) return;
+    if (staying.length < fewest || (staying.length < most && dice < 0.5)) {
+      await this.join(dice < 0.15 ? this.#returning() : undefined);
+      return;
+    }
+    const candidates = ready.filter((host) => staying.includes(host));
+    if (staying.length === fewest || candidates.length === 0) return;
+    const host = this.#random.pick(candidates);
+    if (dice < 0.8) await this.leave(host);
+    else await this.#faults.takeTurn(() => host.ready ? this.removeDead(host) : Promise.resolve());
+  }
+
+  /** A machine whose node left or was removed, with its old disk. */
+  #returning(): Host | undefined {
+    const gone = this.#sim.hosts.filter((host) => host.gone && host.process?.alive === false);
+    return gone.length === 0 ? undefined : this.#random.pick(gone);
+  }
+
+  async #patiently(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const deadlineMs = this.#sim.nowMs + PATIENCE_MS;
+    while (!await condition() && this.#sim.nowMs < deadlineMs) await this.#sim.sleep(RETRY_MS);
+  }
+}

@@ -1,0 +1,111 @@
+import { checkConvergence } from "./convergence.ts";
+import { Faults } from "./faults.ts";
+import type { Tampering } from "./host.ts";
+import { describe } from "./history.ts";
+import { Operators } from "./operators.ts";
+import { checkRegister } from "./register_checker.ts";
+import type { SeededRandom } from "./seeded_random.ts";
+import { sentence, Simulation } from "./simulation.ts";
+import { Workload } from "./workload.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** How one seed ended. */
+export interface SwarmReport {
+  readonly seed: number;
+  readonly digest: string;
+  readonly violations: readonly string[];
+  /** All of what happened, for people. */
+  readonly story: () => string;
+  readonly operations: number;
+  readonly overlapShare: number;
+  readonly virtualMs: number;
+  readonly injected: ReadonlyMap<string, number>;
+}
+
+/** Options of one run. */
+export interface SwarmOptions {
+  /** Planted bugs. */
+  readonly tampering?: Tampering;
+  /** Virtual time during which faults are injected. */
+  readonly faultyMs?: number;
+}
+
+/**
+ * One random run: a ring of a random size under random faults, operators and
+ * clients, all drawn from the seed; then healing and every check.
+ */
+export async function runSeed(seed: number, options: SwarmOptions = {}): Promise<SwarmReport> {
+  const sim = new Simulation({
+    seed,
+    ...(options.tampering === undefined ? {} : { tampering: options.tampering }),
+  });
+  const random = sim.random.fork("plan");
+  const workload = new Workload(sim, { thinkMs: random.pick([40, 120, 300]) });
+  const faults = new Faults(sim);
+  const violations: string[] = [];
+  try {
+    await sim.run(async () => {
+      await playRandomly(sim, workload, faults, random, options.faultyMs ?? 20_000);
+      violations.push(...await checkConvergence(sim, workload));
+    });
+  } catch (error) {
+    violations.push(sentence(error));
+  }
+  violations.unshift(...checkHistory(workload));
+  return {
+    seed,
+    digest: sim.trace.digest(),
+    violations,
+    story: () => storyOf(sim, workload, violations),
+    operations: workload.history.operations.length,
+    overlapShare: workload.history.overlapShare(),
+    virtualMs: sim.nowMs,
+    injected: faults.counts,
+  };
+}
+
+/** Every check that the history of the clients alone allows. */
+export function checkHistory(workload: Workload, rules = { readsStick: true }): string[] {
+  const violations = [...workload.violations];
+  for (const operations of workload.history.byKey().values()) {
+    violations.push(...checkRegister(operations, rules));
+  }
+  return violations;
+}
+
+async function playRandomly(
+  sim: Simulation,
+  workload: Workload,
+  faults: Faults,
+  random: SeededRandom,
+  faultyMs: number,
+): Promise<void> {
+  const operators = new Operators(sim, faults, { fewest: 3, most: 6 });
+  await sim.startRing(random.pick([3, 3, 4, 5]));
+  setClocks(sim, random);
+  workload.start();
+  faults.start(random.pick([500, 2_000, 5_000]));
+  if (random.chance(0.8)) operators.start(random.pick([500, 2_000, 5_000]));
+  await sim.sleep(faultyMs);
+  await Promise.all([workload.stop(), faults.stop(), operators.stop()]);
+}
+
+function setClocks(sim: Simulation, random: SeededRandom): void {
+  const spreadMs = random.pick([0, 50, HOUR_MS]);
+  for (const host of sim.hosts) {
+    host.wall.offsetMs = random.between(-spreadMs, spreadMs);
+    host.wall.drift = random.between(-0.001, 0.001);
+  }
+}
+
+function storyOf(sim: Simulation, workload: Workload, violations: readonly string[]): string {
+  return [
+    ...sim.trace.lines(),
+    "",
+    ...workload.history.operations.map(describe),
+    "",
+    `seed ${sim.seed}:`,
+    ...violations,
+  ].join("\n");
+}

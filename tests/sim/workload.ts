@@ -1,0 +1,210 @@
+import { DhtError } from "../../lib/core/errors.ts";
+import { concatChunks } from "../../lib/node/byte_reader.ts";
+import type { FoundValue, Written } from "../../lib/node/service.ts";
+import { History, type Operation, type Outcome } from "./history.ts";
+import type { Host, SimProcess } from "./host.ts";
+import { bodyOf, makePayload, readPayload } from "./payload.ts";
+import type { SeededRandom } from "./seeded_random.ts";
+import { sentence, type Simulation } from "./simulation.ts";
+
+/** How long a client waits for the answer to a write, and to one try of a read. */
+const WRITE_TIMEOUT_MS = 12_000;
+const READ_TIMEOUT_MS = 4_000;
+/** Tries of one read must have succeeded by then, while at most one owner of any key is down. */
+export const READ_DEADLINE_MS = 20_000;
+const READ_RETRY_MS = 100;
+/** Share of the writes whose client hangs up early. */
+const HANG_UP = 0.02;
+const MEAN_HANG_UP_MS = 10;
+
+/** Errors after which a write surely was not made. */
+const NOT_WRITTEN: ReadonlySet<string> = new Set(["not_in_ring", "upload_incomplete", "overloaded"]);
+
+/** What clients do. */
+export interface WorkloadOptions {
+  readonly keys: readonly string[];
+  readonly clients: number;
+  /** Mean pause of a client between two operations. */
+  readonly thinkMs: number;
+  /** Share of the puts whose value does not fit into its record. */
+  readonly large: number;
+  /** Bytes of the longest value. */
+  readonly largestBytes: number;
+}
+
+/** A workload with little to it. */
+export const LIGHT: WorkloadOptions = {
+  keys: ["a", "b", "c", "d/e"],
+  clients: 4,
+  thinkMs: 120,
+  large: 0.08,
+  largestBytes: 150_000,
+};
+
+/** Clients that put, get and delete through whichever nodes are up, and remember what they were told. */
+export class Workload {
+  readonly history: History;
+  /** What a client saw that no later look at the history would show. */
+  readonly violations: string[] = [];
+  readonly #sim: Simulation;
+  readonly #options: WorkloadOptions;
+  readonly #randoms = new Map<string, SeededRandom>();
+  #stopped = false;
+  #running: Promise<unknown> = Promise.resolve();
+  #values = 0;
+
+  constructor(sim: Simulation, options: Partial<WorkloadOptions> = {}) {
+    this.#sim = sim;
+    this.#options = { ...LIGHT, ...options };
+    this.history = new History(() => sim.nowMs);
+  }
+
+  get keys(): readonly string[] {
+    return this.#options.keys;
+  }
+
+  /** Has all clients begin. */
+  start(): void {
+    const clients = Array.from({ length: this.#options.clients }, (_, i) => this.#work(`c${i + 1}`));
+    this.#running = Promise.all(clients);
+  }
+
+  /** Ends the clients, each after its present operation. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  /** One put of a new value; resolves with its end, whatever that is. */
+  async put(client: string, key: string, options: { host?: Host; bytes?: number } = {}): Promise<Operation> {
+    const value = `${key}#${++this.#values}`;
+    const payload = makePayload(value, options.bytes ?? 40);
+    return await this.#write({ client, kind: "put", key, value }, options.host, (process, signal) => {
+      const { node } = process.running!;
+      return node.put(key, bodyOf(payload), { contentType: "application/octet-stream", signal });
+    });
+  }
+
+  /** One delete. */
+  async delete(client: string, key: string, options: { host?: Host } = {}): Promise<Operation> {
+    return await this.#write({ client, kind: "delete", key }, options.host, (process, signal) => {
+      return process.running!.node.delete(key, { signal });
+    });
+  }
+
+  /** One read, tried again at other nodes until it is answered; a violation if that takes too long. */
+  async get(client: string, key: string, options: { host?: Host } = {}): Promise<Operation | undefined> {
+    const deadlineMs = this.#sim.nowMs + READ_DEADLINE_MS;
+    let last: Operation | undefined;
+    while (this.#sim.nowMs < deadlineMs) {
+      const process = (options.host ?? this.#pick(client, last?.coordinator))?.process;
+      if (process !== undefined) {
+        last = await this.#read(client, key, process);
+        if (last.outcome.kind === "read") return last;
+      }
+      await this.#sim.sleep(READ_RETRY_MS);
+    }
+    const reason = last?.outcome.kind === "unknown" ? last.outcome.reason : "no node was up";
+    this.violations.push(`key ${key} could not be read for ${READ_DEADLINE_MS} virtual ms: ${reason}`);
+    return undefined;
+  }
+
+  async #work(client: string): Promise<void> {
+    const random = this.#randomOf(client);
+    const { keys, thinkMs } = this.#options;
+    while (!this.#stopped) {
+      await this.#sim.sleep(random.exponential(thinkMs));
+      const key = random.pick(keys);
+      const dice = random.next();
+      if (dice < 0.45) await this.get(client, key);
+      else if (dice < 0.85) await this.put(client, key, { bytes: this.#drawBytes(random) });
+      else await this.delete(client, key);
+    }
+  }
+
+  #drawBytes(random: SeededRandom): number {
+    const { large, largestBytes } = this.#options;
+    return Math.floor(random.chance(large) ? random.between(32_700, largestBytes) : random.between(1, 200));
+  }
+
+  async #write(
+    call: Pick<Operation, "client" | "kind" | "key" | "value">,
+    chosen: Host | undefined,
+    work: (process: SimProcess, signal: AbortSignal) => Promise<Written>,
+  ): Promise<Operation> {
+    const process = (chosen ?? this.#pick(call.client))?.process;
+    const operation = this.history.begin({ ...call, coordinator: process?.address ?? "nobody" });
+    if (process === undefined) {
+      this.history.end(operation, { kind: "refused", reason: "no node was up" });
+      return operation;
+    }
+    const random = this.#randomOf(call.client);
+    const patienceMs = random.chance(HANG_UP) ? random.exponential(MEAN_HANG_UP_MS) : WRITE_TIMEOUT_MS;
+    try {
+      const { version } = await this.#call(process, patienceMs, (signal) => work(process, signal));
+      this.history.end(operation, { kind: "acknowledged", version });
+    } catch (error) {
+      const refused = error instanceof DhtError && NOT_WRITTEN.has(error.code);
+      this.history.end(operation, { kind: refused ? "refused" : "unknown", reason: sentence(error) });
+    }
+    return operation;
+  }
+
+  async #read(client: string, key: string, process: SimProcess): Promise<Operation> {
+    const operation = this.history.begin({ client, kind: "get", key, coordinator: process.address });
+    try {
+      const outcome = await this.#call(process, READ_TIMEOUT_MS, async (signal) => {
+        return await this.#outcomeOf(await process.running!.node.get(key, { consistency: "quorum", signal }));
+      });
+      this.history.end(operation, outcome);
+    } catch (error) {
+      this.history.end(operation, { kind: "unknown", reason: sentence(error) });
+    }
+    return operation;
+  }
+
+  /** Reads a value to its end and makes sure that it is whole. */
+  async #outcomeOf(found: FoundValue | undefined): Promise<Outcome> {
+    if (found === undefined) return { kind: "read" };
+    const bytes = found.bytes ?? concatChunks(await Array.fromAsync(found.stream()));
+    const value = bytes.length === found.valueBytes ? readPayload(bytes) : undefined;
+    if (value === undefined) this.violations.push(`a value of ${found.valueBytes} bytes was not whole`);
+    return { kind: "read", value: value ?? "broken", version: found.version };
+  }
+
+  /** A call over a connection, which breaks when the node dies, and which the client ends in the end. */
+  #call<T>(process: SimProcess, timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const connection = new AbortController();
+    return new Promise((resolve, reject) => {
+      const done = (settle: () => void): void => {
+        timer.cancelled = true;
+        process.onDeath.delete(onDeath);
+        settle();
+      };
+      const onDeath = (): void => done(() => reject(new Error("the connection broke")));
+      const timer = this.#sim.scheduler.after(timeoutMs, () => {
+        done(() => reject(new Error(`no answer within ${Math.round(timeoutMs)} ms`)));
+        connection.abort(new Error("The client has gone"));
+      });
+      process.onDeath.add(onDeath);
+      work(connection.signal).then(
+        (value) => done(() => resolve(value)),
+        (error) => done(() => reject(error)),
+      );
+    });
+  }
+
+  /** A node that is up, by this client's choice; another than `last` where there is one. */
+  #pick(client: string, last?: string): Host | undefined {
+    const { ready } = this.#sim;
+    const others = ready.filter((host) => host.address !== last);
+    const choice = others.length > 0 ? others : ready;
+    return choice.length === 0 ? undefined : this.#randomOf(client).pick(choice);
+  }
+
+  #randomOf(client: string): SeededRandom {
+    let random = this.#randoms.get(client);
+    if (random === undefined) this.#randoms.set(client, random = this.#sim.random.fork(`client ${client}`));
+    return random;
+  }
+}
