@@ -276,6 +276,8 @@ class QuorumReader {
     try {
       await this.#deps.exchange.give({ peer: owner, live: this.#live, source }, this.#place, record);
       this.#retries.repaired++;
+      // What it answered before is not what it holds now: it must not be taken for the newest.
+      this.#records.delete(owner);
       this.#state.reply(owner, head);
     } catch (error) {
       this.#lose(owner, error);
