@@ -323,7 +323,7 @@ function handleSignals(node: DhtNode, log: Log, end: (code: number) => void): vo
         "interrupted",
         "Leaving the ring; press Ctrl-C again to stop at once, without leaving",
       );
-      void node.leave();
+      void node.leave({ lingerMs: 0 });
     } else if (nowMs - interruptedMs >= SECOND_INTERRUPT_MS) {
       log.event(
         "warn",

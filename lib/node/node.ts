@@ -39,6 +39,8 @@ import { Values } from "./values.ts";
 const GARBAGE_INTERVAL_MS = 5_000;
 /** How long a leaving node waits between two looks at whether the others have taken over. */
 const LEAVE_POLL_MS = 200;
+/** How long a node that has left answers whoever asks after the task: longer than a client waits between two looks. */
+const LEAVE_LINGER_MS = 3_000;
 
 /** The world a node runs in. */
 export interface NodeDeps {
@@ -224,8 +226,13 @@ export class DhtNode implements NodeService {
     return this.ring();
   }
 
-  leave(): Promise<TaskView> {
-    return Promise.resolve(this.#tasks.start("leave", (task) => this.#leave(task), "leave"));
+  /** @param options.lingerMs How long to stay afterwards, for those who poll the task. */
+  leave({ lingerMs = LEAVE_LINGER_MS } = {}): Promise<TaskView> {
+    const work = async () => {
+      await this.#leave();
+      void this.#goAfter(lingerMs);
+    };
+    return Promise.resolve(this.#tasks.start("leave", work, "leave"));
   }
 
   balance(): Promise<TaskView> {
@@ -250,8 +257,8 @@ export class DhtNode implements NodeService {
   }
 
   /** Waits until the others hold what this node holds; the last node of a ring only stops. */
-  async #leave(task: Task): Promise<void> {
-    const { keeper, clock, log, onLeft } = this.#deps;
+  async #leave(): Promise<void> {
+    const { keeper, clock, log } = this.#deps;
     const { signal } = this.#stopping;
     if (!this.#membership.isLast()) {
       log.event("info", "leaving", "Leaving the ring: the other nodes are taking over");
@@ -262,12 +269,15 @@ export class DhtNode implements NodeService {
       }
       if (!this.#membership.isLast()) await this.#membership.setSelf("left");
     }
-    task.done = true;
     const kept = this.#membership.isLast()
       ? "The last node of the ring stops and keeps its data"
       : "Left the ring";
     log.event("info", "left", kept);
-    onLeft();
+  }
+
+  async #goAfter(ms: number): Promise<void> {
+    if (ms > 0) await this.#deps.clock.sleep(ms, this.#stopping.signal).catch(() => {});
+    this.#deps.onLeft();
   }
 
   /** @throws {DhtError} "not_in_ring" where this node must not serve, lest it answer for a ring it is not in. */
