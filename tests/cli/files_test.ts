@@ -100,10 +100,19 @@ Deno.test("get -o given what cannot be written, then says why and asks for no mo
     assertEquals(namesIn(dir), []);
   }));
 
-Deno.test("get -o given a device, then writes to it and does not replace it", async () => {
-  assertEquals((await run(["get", "k", "-o", "/dev/null"], [value("v")])).code, 0);
-  assertEquals((await Deno.stat("/dev/null")).isCharDevice, true);
-});
+// A pipe of its own, not a device of the machine: a program that is wrong here replaces what it is given.
+Deno.test("get -o given a pipe, then writes to it and does not replace it", () =>
+  inDirectory(async (dir) => {
+    const made = await new Deno.Command("mkfifo", { args: [`${dir}/pipe`] }).output();
+    assertEquals(made.success, true);
+    // Opened for both, so that neither end waits for the other.
+    using pipe = await Deno.open(`${dir}/pipe`, { read: true, write: true });
+    assertEquals((await run(["get", "k", "-o", `${dir}/pipe`], [value("through")])).code, 0);
+    assertEquals((await Deno.lstat(`${dir}/pipe`)).isFifo, true);
+    const bytes = new Uint8Array(16);
+    assertEquals(new TextDecoder().decode(bytes.subarray(0, (await pipe.read(bytes))!)), "through");
+    assertEquals(namesIn(dir), ["pipe"]);
+  }));
 
 // put --file
 
