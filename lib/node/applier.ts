@@ -20,23 +20,15 @@ export class Applier {
   readonly #store: ClaimedStore;
   readonly #tables: RecordTables;
   readonly #log: Log;
-  readonly #onApplied: (partitions: Iterable<number>) => void;
   #running: Promise<void> | undefined;
   #paused: Promise<void> | undefined;
   #applied = 0;
   #failures = 0;
 
-  /** @param onApplied Called with the partitions whose entries have changed. */
-  constructor(
-    store: ClaimedStore,
-    tables: RecordTables,
-    log: Log,
-    onApplied: (partitions: Iterable<number>) => void,
-  ) {
+  constructor(store: ClaimedStore, tables: RecordTables, log: Log) {
     this.#store = store;
     this.#tables = tables;
     this.#log = log;
-    this.#onApplied = onApplied;
   }
 
   /** Records written to their keys. */
@@ -111,7 +103,6 @@ export class Applier {
     }
     this.#applied += table.size;
     this.#tables.endApply(table);
-    this.#onApplied(table.partitions);
   }
 
   async #apply(table: MemoryTable): Promise<void> {

@@ -4,6 +4,8 @@ import { headOf, type RecordHead } from "../core/record.ts";
 import type { StoreRange } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import { countOf, decodeRecordEntry, isDamage, textOf } from "./entries.ts";
+import type { DamageList } from "./damage.ts";
+import type { Held, TableEntry } from "./memory_table.ts";
 
 /** What a node holds of a partition, in a few bytes. */
 export interface PartitionDigest {
@@ -17,30 +19,60 @@ export interface PartitionDigest {
   readonly hash: string;
 }
 
+/** What digests are computed from. */
+export interface DigestSource {
+  readonly store: ClaimedStore;
+  /** Records that count as missing, so that other owners notice, and send theirs. */
+  readonly damage: DamageList;
+  /** Resolves once all that was committed before is in the records' own entries; of one partition or of all. */
+  settle(partition?: number): Promise<void>;
+}
+
 const HASH_BYTES = 16;
 
 /**
- * Digests of the partitions of a store, computed anew only for those that were written since.
+ * Digests of the partitions of a store: scanned once, and kept up with every
+ * commit from then on.
  *
  * The hash of a partition is the sum (exclusive or) of its records' hashes, so that it does not depend on
- * their order.
+ * their order, and one record can be taken out of it.
  */
 export class Digests {
-  readonly #store: ClaimedStore;
-  #known: Map<number, PartitionDigest> | undefined;
-  #dirty = new Set<number>();
+  readonly #source: DigestSource;
+  readonly #sums = new Map<number, DigestSum>();
+  /** Partitions whose sums do not say what is held: they have to be scanned. */
+  readonly #uncertain = new Set<number>();
+  /** Which partition is being scanned; at first all are. */
+  #scanning: number | "all" | "none" = "none";
+  #isComplete = false;
   #computing: Promise<unknown> = Promise.resolve();
 
-  constructor(store: ClaimedStore) {
-    this.#store = store;
+  constructor(source: DigestSource) {
+    this.#source = source;
   }
 
-  /** Notes that entries of a partition have changed. To be called after they have. */
-  markDirty(partitions: Iterable<number>): void {
-    for (const partition of partitions) this.#dirty.add(partition);
+  /** Notes a committed change of a key, and what was held before it. */
+  note(entry: TableEntry, before: Held | undefined): void {
+    const { partition, key } = entry;
+    // Whether a scan under way sees it nobody can tell.
+    if (this.#scanning === "all" || this.#scanning === partition) this.#uncertain.add(partition);
+    if (!this.#isComplete || this.#uncertain.has(partition)) return;
+    const sum = this.#sumOf(partition);
+    if (before !== undefined && !this.#source.damage.has(key)) sum.add(key, before.head, -1);
+    if (entry.held !== undefined) sum.add(key, entry.held.head, 1);
   }
 
-  /** The digest of each partition that is not empty; exact for all that was in the store before the call. */
+  /** Has a partition scanned again. */
+  doubt(partition: number): void {
+    this.#uncertain.add(partition);
+  }
+
+  /** Has everything scanned again. */
+  doubtAll(): void {
+    this.#isComplete = false;
+  }
+
+  /** The digest of each partition that is not empty; exact for all that was committed before the call. */
   current(): Promise<ReadonlyMap<number, PartitionDigest>> {
     const computed = this.#computing.then(() => this.#compute());
     this.#computing = computed.catch(() => {});
@@ -48,57 +80,95 @@ export class Digests {
   }
 
   async #compute(): Promise<ReadonlyMap<number, PartitionDigest>> {
-    // What is marked while this runs is for the next time.
-    const dirty = this.#dirty;
-    this.#dirty = new Set();
     try {
-      if (this.#known === undefined) this.#known = await this.#scan({ prefix: ["record"] });
-      else for (const partition of dirty) await this.#scanAgain(partition, this.#known);
+      do {
+        if (!this.#isComplete) await this.#scanAll();
+        for (const partition of [...this.#uncertain]) await this.#scanAgain(partition);
+      } while (!this.#isComplete);
+    } finally {
+      this.#scanning = "none";
+    }
+    const digests = new Map<number, PartitionDigest>();
+    for (const [partition, sum] of this.#sums) {
+      if (sum.records > 0) digests.set(partition, sum.digest());
+    }
+    return digests;
+  }
+
+  async #scanAll(): Promise<void> {
+    this.#scanning = "all";
+    this.#uncertain.clear();
+    this.#isComplete = true;
+    try {
+      await this.#source.settle();
+      const sums = await this.#scan({ prefix: ["record"] });
+      this.#sums.clear();
+      for (const [partition, sum] of sums) this.#sums.set(partition, sum);
     } catch (error) {
-      this.markDirty(dirty);
+      this.#isComplete = false;
       throw error;
     }
-    return new Map(this.#known);
   }
 
-  async #scanAgain(partition: number, known: Map<number, PartitionDigest>): Promise<void> {
-    const digest = (await this.#scan({ prefix: ["record", partition] })).get(partition);
-    if (digest === undefined) known.delete(partition);
-    else known.set(partition, digest);
+  async #scanAgain(partition: number): Promise<void> {
+    this.#scanning = partition;
+    this.#uncertain.delete(partition);
+    try {
+      await this.#source.settle(partition);
+      const sum = (await this.#scan({ prefix: ["record", partition] })).get(partition);
+      this.#sums.set(partition, sum ?? new DigestSum());
+    } catch (error) {
+      this.#uncertain.add(partition);
+      throw error;
+    }
   }
 
-  async #scan(range: StoreRange): Promise<Map<number, PartitionDigest>> {
+  async #scan(range: StoreRange): Promise<Map<number, DigestSum>> {
     const sums = new Map<number, DigestSum>();
-    for await (const { key, value } of this.#store.list(range)) {
+    for await (const { key, value } of this.#source.store.list(range)) {
       const partition = countOf(key[1]);
+      const name = textOf(key[2]);
+      const head = readableHead(value);
+      if (head === undefined) this.#source.damage.add({ partition, key: name });
+      if (head === undefined || this.#source.damage.has(name)) continue;
       let sum = sums.get(partition);
       if (sum === undefined) sums.set(partition, sum = new DigestSum());
-      sum.add(textOf(key[2]), value);
+      sum.add(name, head, 1);
     }
-    return new Map([...sums].map(([partition, sum]) => [partition, sum.digest()]));
+    return sums;
+  }
+
+  #sumOf(partition: number): DigestSum {
+    let sum = this.#sums.get(partition);
+    if (sum === undefined) this.#sums.set(partition, sum = new DigestSum());
+    return sum;
   }
 }
 
 class DigestSum {
-  #records = 0;
+  records = 0;
   #values = 0;
   #valueBytes = 0;
   readonly #hash = new Uint8Array(HASH_BYTES);
+  #digest: PartitionDigest | undefined;
 
-  add(key: string, value: Uint8Array): void {
-    const head = readableHead(value);
-    // A damaged record counts as missing: so another owner notices, and sends its own.
-    if (head === undefined) return;
-    this.#records++;
-    if (head.kind === "value") this.#values++;
-    this.#valueBytes += head.valueBytes;
+  /** @param sign 1 to put a record in, -1 to take it out. */
+  add(key: string, head: RecordHead, sign: 1 | -1): void {
+    this.records += sign;
+    if (head.kind === "value") this.#values += sign;
+    this.#valueBytes += sign * head.valueBytes;
     const hash = hash128(`${key}\n${formatVersion(head.version)}\n${head.kind}`);
     for (let i = 0; i < HASH_BYTES; i++) this.#hash[i]! ^= hash[i]!;
+    this.#digest = undefined;
   }
 
   digest(): PartitionDigest {
-    const hash = Array.from(this.#hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    return { records: this.#records, values: this.#values, valueBytes: this.#valueBytes, hash };
+    return this.#digest ??= {
+      records: this.records,
+      values: this.#values,
+      valueBytes: this.#valueBytes,
+      hash: Array.from(this.#hash, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    };
   }
 }
 

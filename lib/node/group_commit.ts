@@ -4,7 +4,7 @@ import { type ClaimedStore, outcomeUnknown } from "./claimed_store.ts";
 import { CommitBatch, type CommitCost } from "./commit_batch.ts";
 import { decodeRecordEntry, isDamage, journalKey, recordKey } from "./entries.ts";
 import { encodeJournal } from "./journal.ts";
-import { heldOf } from "./memory_table.ts";
+import { type Held, heldOf, type TableEntry } from "./memory_table.ts";
 import type { Known, RecordTables } from "./record_tables.ts";
 
 /** Bytes that may wait to be committed. */
@@ -44,6 +44,8 @@ export interface Change<T> {
 export interface CommitHooks {
   /** Awaited before each commit; what it throws refuses the changes that would have been in it. */
   prepare(): Promise<void> | void;
+  /** Called for each key that a commit changed, with what was held of it before. */
+  changed(entry: TableEntry, before: Held | undefined): void;
   /** Called after each commit. */
   committed(): void;
   /** The commit may or may not have happened: all that was read before must be read anew, before the next. */
@@ -146,7 +148,7 @@ export class GroupCommit {
     const batch = new CommitBatch();
     const decided = this.#decide(taken, grounds, batch);
     try {
-      await this.#commit(batch);
+      await this.#commit(batch, grounds);
     } catch (error) {
       batch.failed();
       this.#failures++;
@@ -197,13 +199,14 @@ export class GroupCommit {
     return decided;
   }
 
-  async #commit(batch: CommitBatch): Promise<void> {
+  async #commit(batch: CommitBatch, grounds: LookedUp): Promise<void> {
     if (batch.isEmpty) return;
     const journal = encodeJournal(batch.entries.values()).map((value) => ({ seq: this.#nextSeq++, value }));
     for (const { seq, value } of journal) batch.set(journalKey(seq), value);
     await this.#store.commit(batch.mutations);
     this.#commits++;
     this.#tables.add(batch.entries.values(), journal.map(({ seq, value }) => ({ seq, bytes: value.length })));
+    for (const entry of batch.entries.values()) this.#hooks.changed(entry, grounds.before(entry.key));
     batch.committed();
   }
 
@@ -258,6 +261,11 @@ class LookedUp {
       if (!isDamage(error)) throw error;
       this.#damaged.add(key);
     }
+  }
+
+  /** What was held of a key before this batch. */
+  before(key: string): Held | undefined {
+    return this.#known.get(key)?.held;
   }
 
   of(change: Change<unknown>, batch: CommitBatch): Grounds {

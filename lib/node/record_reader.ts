@@ -4,15 +4,10 @@ import { compareKeys } from "../core/key_order.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { StoreEntry } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
+import type { DamageList, Place } from "./damage.ts";
 import { readableHead } from "./digests.ts";
 import { countOf, decodeEntry, decodeRecordEntry, indexKey, isDamage, recordKey, textOf } from "./entries.ts";
 import type { RecordTables } from "./record_tables.ts";
-
-/** A key and the partition it belongs to. */
-export interface Place {
-  readonly partition: number;
-  readonly key: string;
-}
 
 /** A page of a partition, by the byte order of keys. */
 export interface PartitionPage {
@@ -39,13 +34,12 @@ export interface IndexQuery {
 export class RecordReader {
   readonly #store: ClaimedStore;
   readonly #tables: RecordTables;
-  readonly #onDamage: (key: string) => void;
+  readonly #damage: DamageList;
 
-  /** @param onDamage Called with each key whose record turns out to be damaged. */
-  constructor(store: ClaimedStore, tables: RecordTables, onDamage: (key: string) => void) {
+  constructor(store: ClaimedStore, tables: RecordTables, damage: DamageList) {
     this.#store = store;
     this.#tables = tables;
-    this.#onDamage = onDamage;
+    this.#damage = damage;
   }
 
   /** @throws {DhtError} "corrupt_value" where the record or its bytes are damaged. */
@@ -55,7 +49,7 @@ export class RecordReader {
     const { generation } = this.#tables;
     const [entry] = await this.#store.getMany([recordKey(partition, key)]);
     if (entry === undefined) return undefined;
-    const read = this.#verified(key, entry.value);
+    const read = this.#verified({ partition, key }, entry.value);
     this.#tables.remember(key, read, { bytes: entry.value.length, generation });
     return read;
   }
@@ -89,8 +83,8 @@ export class RecordReader {
       seen++;
       last = textOf(key[2]);
       const head = readableHead(value);
-      if (head === undefined) this.#onDamage(last);
-      else entries.push({ key: last, head });
+      if (head === undefined) this.#damage.add({ partition, key: last });
+      else if (!this.#damage.has(last)) entries.push({ key: last, head });
     }
     return seen === limit ? { entries, next: last } : { entries };
   }
@@ -126,7 +120,7 @@ export class RecordReader {
     return places;
   }
 
-  #verified(key: string, value: Uint8Array): StoredRecord {
+  #verified(place: Place, value: Uint8Array): StoredRecord {
     try {
       const record = decodeRecordEntry(value);
       if (record.kind === "tombstone" || record.body.kind === "blob") return record;
@@ -134,10 +128,10 @@ export class RecordReader {
     } catch (error) {
       if (!isDamage(error)) throw error;
     }
-    this.#onDamage(key);
+    this.#damage.add(place);
     throw new DhtError(
       "corrupt_value",
-      `Cannot read key ${JSON.stringify(key)}: this node's copy is damaged`,
+      `Cannot read key ${JSON.stringify(place.key)}: this node's copy is damaged`,
     );
   }
 }

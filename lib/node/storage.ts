@@ -7,24 +7,22 @@ import type { Random } from "../ports/random.ts";
 import type { Store, StoreKey } from "../ports/store.ts";
 import { Applier } from "./applier.ts";
 import { ClaimedStore } from "./claimed_store.ts";
+import type { DamageList, Place } from "./damage.ts";
 import { Digests, type PartitionDigest } from "./digests.ts";
 import { chunkKey, encodeFloor, floorKey } from "./entries.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
-import {
-  type IndexPage,
-  type IndexQuery,
-  type PartitionPage,
-  type Place,
-  RecordReader,
-} from "./record_reader.ts";
+import { type IndexPage, type IndexQuery, type PartitionPage, RecordReader } from "./record_reader.ts";
 import { RecordTables } from "./record_tables.ts";
 import { stateCost } from "./state_blobs.ts";
+import type { StorageStats } from "./storage_stats.ts";
 import { loadStoredState, type StoredState } from "./stored_state.ts";
 import { assertChunkRange, assertChunks, assertUploadId, CHECKSUM_BYTES, verifiedChunk } from "./uploads.ts";
 import { dropChange, writeChange, type WriteOutcome, type WriteRequest } from "./write_change.ts";
 
 export type { PartitionDigest } from "./digests.ts";
-export type { IndexPage, IndexQuery, Place } from "./record_reader.ts";
+export type { Place } from "./damage.ts";
+export type { IndexPage, IndexQuery } from "./record_reader.ts";
+export type { StorageStats } from "./storage_stats.ts";
 export type { WriteOutcome, WriteRequest } from "./write_change.ts";
 
 /** What a storage is made of. */
@@ -44,23 +42,6 @@ export interface StorageDeps {
 export interface ScanPage extends PartitionPage {
   /** The partition's floor, if it has one. */
   readonly floor?: Version;
-}
-
-/** Figures for the metrics page. */
-export interface StorageStats {
-  readonly journalBytes: number;
-  readonly tableRecords: number;
-  readonly tableBytes: number;
-  readonly cacheBytes: number;
-  /** Changes that wait for the disk. */
-  readonly queued: number;
-  readonly commits: number;
-  readonly failedCommits: number;
-  readonly appliedRecords: number;
-  readonly failedApplies: number;
-  readonly openUploads: number;
-  readonly garbageBlobs: number;
-  readonly damagedRecords: number;
 }
 
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
@@ -108,11 +89,16 @@ export class Storage {
     this.#log = deps.log;
     this.#store = store;
     this.#tables = new RecordTables(deps.cacheBytes ?? DEFAULT_CACHE_BYTES);
-    this.#reader = new RecordReader(store, this.#tables, (key) => this.#noteDamage(key));
-    this.#digests = new Digests(store);
-    this.#applier = new Applier(store, this.#tables, deps.log, (changed) => this.#digests.markDirty(changed));
+    this.#applier = new Applier(store, this.#tables, deps.log);
+    const damage: DamageList = {
+      add: (place) => this.#noteDamage(place),
+      has: (key) => this.#state.books.damaged.has(key),
+    };
+    this.#reader = new RecordReader(store, this.#tables, damage);
+    this.#digests = new Digests({ store, damage, settle: (partition) => this.#settle(partition) });
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
+      changed: (entry, before) => this.#digests.note(entry, before),
       committed: () => this.#applier.kick(),
       unknown: () => this.#mustRecover = true,
     });
@@ -223,7 +209,7 @@ export class Storage {
     options: { readonly after?: string; readonly limit: number },
   ): Promise<ScanPage> {
     this.#assertServing();
-    if (this.#tables.touches(partition)) await this.#applier.flush();
+    await this.#settle(partition);
     const page = await this.#reader.scan(partition, options);
     const floor = this.floor(partition);
     return floor === undefined ? page : { ...page, floor };
@@ -242,7 +228,6 @@ export class Storage {
   /** The digest of each partition that holds anything: exact for all that was accepted before the call. */
   async digests(): Promise<ReadonlyMap<number, PartitionDigest>> {
     this.#assertServing();
-    await this.#applier.flush();
     return await this.#digests.current();
   }
 
@@ -372,6 +357,7 @@ export class Storage {
   #adopt(state: StoredState): void {
     this.#state = state;
     this.#tables.replace(state.table);
+    this.#digests.doubtAll();
     this.#writer.continueAfter(state.table.journalSeqs.at(-1) ?? -1);
   }
 
@@ -385,8 +371,15 @@ export class Storage {
     }));
   }
 
-  #noteDamage(key: string): void {
+  /** Resolves once all that was accepted before is in its place; of one partition, or of all. */
+  async #settle(partition?: number): Promise<void> {
+    if (partition === undefined || this.#tables.touches(partition)) await this.#applier.flush();
+  }
+
+  #noteDamage({ partition, key }: Place): void {
     const { damaged } = this.#state.books;
-    if (damaged.size < MAX_DAMAGED_KEYS) damaged.add(key);
+    if (damaged.has(key) || damaged.size >= MAX_DAMAGED_KEYS) return;
+    damaged.add(key);
+    this.#digests.doubt(partition);
   }
 }

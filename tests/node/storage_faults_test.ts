@@ -295,6 +295,20 @@ Deno.test("storage given a read that ends after the key was written and applied,
   assertEquals(await read(restarted, "a"), value(2));
 });
 
+Deno.test("storage given a cached record is damaged on the disk, when it is superseded, then digests stay true", async () => {
+  const { storage, disk } = await openStorage();
+  const { partition } = place("a");
+  await write(storage, "a", value(1));
+  await storage.flush();
+  await read(storage, "a");
+  disk.corrupt(["record", partition, "a"], () => Uint8Array.of(0xc1));
+  assertEquals((await storage.digests()).get(partition), undefined);
+  await write(storage, "a", value(2));
+  const kept = await storage.digests();
+  await storage.close();
+  assertEquals(await (await openStorage({ disk })).storage.digests(), kept);
+});
+
 Deno.test("storage given digests cannot be read once, then the next are right all the same", async () => {
   let fails = false;
   const tamper = (store: Store): Partial<Store> => ({
@@ -304,7 +318,6 @@ Deno.test("storage given digests cannot be read once, then the next are right al
     },
   });
   const { storage } = await openStorage({ tamper });
-  await storage.digests();
   await write(storage, "a", value(1));
   fails = true;
   await assertFails("store_failed", () => storage.digests());
@@ -315,13 +328,18 @@ Deno.test("storage given digests cannot be read once, then the next are right al
 Deno.test("storage given a record's bytes are damaged, then reading fails and an equal one from elsewhere mends it", async () => {
   const { storage, disk } = await openStorage();
   const good = value(1, "x".repeat(1_000));
+  const { partition } = place("a");
   await write(storage, "a", good);
-  await storage.flush();
-  disk.corrupt(["record", place("a").partition, "a"], (bytes) => bytes.fill(0, bytes.length - 1));
+  const whole = (await storage.digests()).get(partition);
+  disk.corrupt(["record", partition, "a"], (bytes) => bytes.fill(0, bytes.length - 1));
   await assertFails("corrupt_value", () => read(storage, "a"));
   assertEquals(storage.stats().damagedRecords, 1);
+  // To other owners it is missing, so that they send theirs.
+  assertEquals((await storage.scan(partition, { limit: 9 })).entries, []);
+  assertEquals((await storage.digests()).get(partition), undefined);
   assertEquals((await write(storage, "a", good, "merge")).kind, "stored");
   assertEquals(await read(storage, "a"), good);
+  assertEquals((await storage.digests()).get(partition), whole);
   assertEquals((await write(storage, "a", good, "merge")).kind, "duplicate");
   assertEquals(storage.stats().damagedRecords, 0);
 });
@@ -335,10 +353,11 @@ Deno.test("storage given a record is damaged beyond reading, then client writes 
   await assertFails("corrupt_value", () => read(storage, "a"));
   await assertFails("corrupt_value", () => write(storage, "a", value(9)));
   assertEquals((await storage.scan(partition, { limit: 10 })).entries, []);
-  assertEquals((await storage.digests()).get(partition)?.records, 0);
+  assertEquals((await storage.digests()).get(partition), undefined);
   assertEquals((await write(storage, "b", value(2))).kind, "stored");
   assertEquals((await write(storage, "a", value(1), "merge")).kind, "stored");
   assertEquals(await read(storage, "a"), value(1));
+  assertEquals((await storage.digests()).get(partition)?.records, 1);
 });
 
 Deno.test("storage given a database of a newer format, then it does not open, and says what to do", async () => {

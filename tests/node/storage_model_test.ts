@@ -96,8 +96,9 @@ class Workload {
       case 5:
         return await this.#blob(opened, key, wallMs);
       case 6:
-      case 7:
         return void (await read(storage, key));
+      case 7:
+        return void (await storage.digests());
       case 8:
         return await this.#write(opened, key, tombstone(wallMs, this.#random.below(3) === 0), "merge");
       case 9:
@@ -192,9 +193,11 @@ async function runSeed(seed: number): Promise<string> {
     }
     await Promise.all(steps);
     await compare(opened, workload.model);
+    const digests = await opened.storage.digests();
     if (random.below(2) === 0) await opened.storage.close();
     else opened.store.crash();
     opened = await reopen();
+    assertEquals(await opened.storage.digests(), digests);
     await compare(opened, workload.model);
   }
   await assertNothingLeaked(opened, disk, workload.model);

@@ -1,0 +1,16 @@
+/** Figures for the metrics page. */
+export interface StorageStats {
+  readonly journalBytes: number;
+  readonly tableRecords: number;
+  readonly tableBytes: number;
+  readonly cacheBytes: number;
+  /** Changes that wait for the disk. */
+  readonly queued: number;
+  readonly commits: number;
+  readonly failedCommits: number;
+  readonly appliedRecords: number;
+  readonly failedApplies: number;
+  readonly openUploads: number;
+  readonly garbageBlobs: number;
+  readonly damagedRecords: number;
+}
