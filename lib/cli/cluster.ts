@@ -57,7 +57,7 @@ export async function runCluster(plan: ClusterPlan, host: ClusterHost): Promise<
     stopOnce(host.clock, stopping, () => members.forEach((m) => m.process.kill("SIGKILL"))),
   );
   const start = (index: number) =>
-    members.push(startMember(index, plan.nodes[index]!, host, stopping.signal));
+    members.push(startMember(index, plan.nodes[index]!, host, members, stopping.signal));
   const { signal } = stopping;
 
   start(0);
@@ -77,7 +77,13 @@ export async function runCluster(plan: ClusterPlan, host: ClusterHost): Promise<
   return 0;
 }
 
-function startMember(index: number, planned: PlannedNode, host: ClusterHost, stopping: AbortSignal): Member {
+function startMember(
+  index: number,
+  planned: PlannedNode,
+  host: ClusterHost,
+  members: readonly Member[],
+  stopping: AbortSignal,
+): Member {
   const member = { planned, process: host.spawn(planned.args), hasEnded: false, gone: Promise.resolve() };
   member.gone = watch();
   return member;
@@ -87,9 +93,9 @@ function startMember(index: number, planned: PlannedNode, host: ClusterHost, sto
     const how = await member.process.ended;
     member.hasEnded = true;
     if (stopping.aborted) return;
-    await host.print(
-      `${planned.address} ended by itself (${how}); it is not started again, the others go on`,
-    );
+    const others = members.some((each) => !each.hasEnded);
+    const rest = others ? "; it is not started again, the others go on" : "";
+    await host.print(`${planned.address} ended by itself (${how})${rest}`);
   }
 }
 
