@@ -231,15 +231,16 @@ function response(
   retryable: boolean,
   headers: Readonly<Record<string, string>>,
 ): Response {
-  const body = new TextEncoder().encode(JSON.stringify({
-    ...error.facts,
+  const members = {
     type: `urn:mydht:problem:${error.code}`,
     title: STATUS_TEXT[rule.status] ?? "Client Gone",
     status: rule.status,
     detail: detailOf(error),
     code: error.code,
     ...(retryable ? { retryable } : {}),
-  }));
+  };
+  // Twice: first for the order in which people read them, last so that no fact takes the place of one.
+  const body = new TextEncoder().encode(JSON.stringify({ ...members, ...error.facts, ...members }));
   return new Response(body, {
     status: rule.status,
     headers: {
