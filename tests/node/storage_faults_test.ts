@@ -176,6 +176,7 @@ for (const landed of [true, false]) {
     const { storage, disk, claimLosses } = await openStorage({ hooks });
     await storeBlob(storage, "a", 1, "x", CHUNKED_BYTES);
     await storage.raiseFloor(3, version(9));
+    await storage.digests();
     arm();
     await assertFails("store_failed", () => write(storage, "a", value(5)));
     const held = landed
@@ -185,8 +186,9 @@ for (const landed of [true, false]) {
     assertEquals(await wallMsOf(storage, "a"), 5);
     assertEquals(storage.floor(3), version(9));
     assertEquals(claimLosses(), 0);
-    await storage.flush();
+    const digests = await storage.digests();
     assertEquals((await keysOnDisk(disk, ["garbage"])).length, 1);
+    assertEquals(await (await openStorage({ disk })).storage.digests(), digests);
   });
 
   Deno.test(`storage given chunks whose commit is of unknown outcome and ${outcome}, then the upload goes on`, async () => {
@@ -317,12 +319,19 @@ Deno.test("storage given digests cannot be read once, then the next are right al
       return store.list(range, options);
     },
   });
-  const { storage } = await openStorage({ tamper });
+  const { storage, disk } = await openStorage({ tamper });
   await write(storage, "a", value(1));
   fails = true;
   await assertFails("store_failed", () => storage.digests());
   fails = false;
-  assertEquals((await storage.digests()).get(place("a").partition)?.values, 1);
+  const { partition } = place("a");
+  assertEquals((await storage.digests()).get(partition)?.values, 1);
+  disk.corrupt(["record", partition, "a"]);
+  await assertFails("corrupt_value", () => read(storage, "a"));
+  fails = true;
+  await assertFails("store_failed", () => storage.digests());
+  fails = false;
+  assertEquals((await storage.digests()).get(partition), undefined);
 });
 
 Deno.test("storage given a record's bytes are damaged, then reading fails and an equal one from elsewhere mends it", async () => {
