@@ -17,16 +17,15 @@ ${ringChart(ring, colours)}
 <tbody>${ring.nodes.map((node) => nodeRow(node, ring, colours))}</tbody>
 </table>
 </div>
-${sizeNote(ring)}
+${growNote(ring)}
 </section>`;
 }
 
-function changeNote({ changing, nodes }: RingView): Html {
+/** Who it waits for is told by the table and by the warnings. */
+function changeNote({ changing }: RingView): Html {
   if (!changing) return markup``;
-  const waiting = nodes.filter((node) => !node.synced).map((node) => node.address);
-  const whom = waiting.length === 0 ? "All hold their share already" : `Still moving: ${waiting.join(", ")}`;
   return markup`<p class="note"><strong>The ring is changing.</strong> Keys move to where they now belong;
-all of them can be read and written meanwhile. ${whom}.</p>`;
+all of them can be read and written meanwhile.</p>`;
 }
 
 function nodeRow(node: NodeView, ring: RingView, colours: NodeColours): Html {
@@ -46,14 +45,11 @@ function stateText({ reachable, state, synced }: NodeView): Html {
   return synced ? markup`up` : markup`up, <span class="moving">syncing</span>`;
 }
 
-/** What the number of nodes means for whom it is news: how to grow, and what two nodes cannot do. */
-function sizeNote({ self, nodes, replicas }: RingView): Html {
+/** How to grow, for those whose ring is too small; what that means is among the warnings. */
+function growNote({ self, nodes, replicas }: RingView): Html {
   if (nodes.length >= Math.min(3, replicas)) return markup``;
-  const meaning = nodes.length === 1
-    ? "This node keeps the only copy of every key."
-    : "With two nodes, either may fail and every key can still be read, but writing waits until both are up.";
   const command = `deno task node --port ${nextPort(nodes)} --server ${self}`;
-  return markup`<p class="note">${meaning} Start another: <code>${command}</code></p>`;
+  return markup`<p class="note">To grow the ring, start another node: <code>${command}</code></p>`;
 }
 
 function nextPort(nodes: readonly NodeView[]): number {
