@@ -4,6 +4,7 @@ import {
   AnswerLostError,
   checkKey,
   CorruptValueError,
+  type Fetch,
   MyDhtClient,
   MyDhtError,
   ProblemError,
@@ -95,6 +96,29 @@ Deno.test("put() given a stream that fails, then fails with what it failed with"
   const failing = new ReadableStream<Uint8Array>({ pull: (c) => c.error(new Error("the disk is gone")) });
   const error = await assertRejects(() => settle(client.put("k", failing)), Error);
   assertEquals(error.message, "the disk is gone");
+});
+
+Deno.test("put() given no node there, when its source is still being read, then it is not the source that failed", async () => {
+  const clock = new FakeClock();
+  const slow = () =>
+    new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await clock.sleep(10);
+        controller.enqueue(new Uint8Array(1));
+      },
+    }, { highWaterMark: 0 });
+  // Deno's fetch begins to read the body before it is connected.
+  const refusing: Fetch = async (_url, init) => {
+    const reader = (init.body as ReadableStream<Uint8Array>).getReader();
+    const read = reader.read();
+    await Promise.resolve();
+    const cancelled = reader.cancel();
+    await clock.sleep(20);
+    await Promise.all([read, cancelled]);
+    return refused();
+  };
+  const client = new MyDhtClient({ clock, fetch: refusing });
+  await assertRejects(() => clock.settle(client.put("k", slow)), ServerUnreachableError);
 });
 
 Deno.test("put() given a node that wants no more of a stream, then closes its source", async () => {

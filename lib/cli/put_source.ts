@@ -97,15 +97,21 @@ function streamSource(name: string, contentType: string, open: Open): Source {
 
 function lazyStream(open: Open, seen: (bytes: number) => void): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let isWanted = true;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       reader ??= (await open()).getReader();
+      if (!isWanted) return await reader.cancel();
       const { done, value } = await reader.read();
+      if (!isWanted) return;
       if (done) return controller.close();
       seen(value.length);
       controller.enqueue(value);
     },
-    cancel: (reason) => reader?.cancel(reason),
+    cancel(reason) {
+      isWanted = false;
+      return reader?.cancel(reason);
+    },
   }, { highWaterMark: 0 });
 }
 

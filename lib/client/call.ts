@@ -251,21 +251,23 @@ async function openUpload(body: Body | undefined, watchdog: Watchdog): Promise<U
   }
   const reader = (opened as ReadableStream<Uint8Array>).getReader();
   let sourceError: unknown;
+  let isWanted = true;
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
       watchdog.pause();
-      try {
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      } catch (error) {
+      const read = await reader.read().catch((error) => {
         sourceError = error;
-        controller.error(error);
-      } finally {
-        watchdog.resume();
-      }
+        throw error;
+      }).finally(() => watchdog.resume());
+      // `fetch` may have given up while the source was waited for.
+      if (!isWanted) return;
+      if (read.done) controller.close();
+      else controller.enqueue(read.value);
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel(reason) {
+      isWanted = false;
+      return reader.cancel(reason);
+    },
   }, { highWaterMark: 0 });
   return {
     body: stream,
