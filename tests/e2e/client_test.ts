@@ -107,7 +107,8 @@ Deno.test("client given a ring of three nodes", async (t) => {
 
     for (const { name, ways, prints, given, then } of ROWS) {
       for (const [way, args] of ways.entries()) {
-        await t.step(
+        await work.step(
+          t,
           `client given ${name} written as "${args.join(" ")}", then prints its line`,
           async () => {
             await given?.(work, ring, way);
@@ -119,12 +120,12 @@ Deno.test("client given a ring of three nodes", async (t) => {
     }
 
     for (const way of [["-c", "purge", "-k"], ["purge"]]) {
-      await t.step(`client given "${way.join(" ")} HOST:PORT", then that node purges`, async () => {
+      await work.step(t, `client given "${way.join(" ")} HOST:PORT", then that node purges`, async () => {
         assertPrinted(await ask(...way, ring[1]!.address), "PURGE ok\n");
       });
     }
 
-    await t.step("client given -h and -p, then asks the node they name", async () => {
+    await work.step(t, "client given -h and -p, then asks the node they name", async () => {
       const named = await work.cli([
         "-c",
         "put",
@@ -140,14 +141,15 @@ Deno.test("client given a ring of three nodes", async (t) => {
       assertPrinted(named, "PUT OK a\n");
     });
 
-    await t.step("client given a file on standard input, then stores its bytes", async () => {
+    await work.step(t, "client given a file on standard input, then stores its bytes", async () => {
       const stdin = randomBytes(200_000);
       const env = { MYDHT_SERVER: address };
       assertPrinted(await work.cli(["put", "stdin", "--file", "-"], { env, stdin }), "PUT OK stdin\n");
       assertEquals((await ask("get", "stdin")).bytes, stdin);
     });
 
-    await t.step(
+    await work.step(
+      t,
       "client given a key that is not there, then is one sentence on stderr and exit 1",
       async () => {
         for (const args of [["get", "nokey"], ["del", "nokey"], ["get", "nokey", "-o", "no.bin"]]) {
@@ -158,7 +160,8 @@ Deno.test("client given a ring of three nodes", async (t) => {
       },
     );
 
-    await t.step(
+    await work.step(
+      t,
       "client given a wrong command or flag, then suggests the near word and exits 2",
       async () => {
         const word = await ask("pit", "a", "b");
@@ -170,7 +173,7 @@ Deno.test("client given a ring of three nodes", async (t) => {
       },
     );
 
-    await t.step("client given --help and --version, then prints them", async () => {
+    await work.step(t, "client given --help and --version, then prints them", async () => {
       for (const args of [["--help"], ["-h"], ["put", "--help"], ["node", "--help"], ["cluster", "--help"]]) {
         const run = await ask(...args);
         assertEquals([run.code, run.stderr], [0, ""]);
@@ -179,7 +182,7 @@ Deno.test("client given a ring of three nodes", async (t) => {
       assertPrinted(await ask("--version"), /^mydht \d+\.\d+\.\d+\n$/);
     });
 
-    await t.step("ls given keys, then lists them in byte order with size and type", async () => {
+    await work.step(t, "ls given keys, then lists them in byte order with size and type", async () => {
       for (const key of ["dir/b", "dir/a", "dis"]) await first!.put(key, "12345");
       const lines = (await ask("ls", "dir/")).stdout.trimEnd().split("\n").map((line) => line.split("\t"));
       assertEquals(lines.map(([key, bytes]) => [key, bytes]), [["dir/a", "5"], ["dir/b", "5"]]);
@@ -187,7 +190,7 @@ Deno.test("client given a ring of three nodes", async (t) => {
       assertEquals(json.map((line) => JSON.parse(line).key), ["dir/a", "dir/b"]);
     });
 
-    await t.step("nodes given a ring, then lists every node", async () => {
+    await work.step(t, "nodes given a ring, then lists every node", async () => {
       const expected = ring.map((node) => node.address).sort();
       const lines = (await ask("nodes")).stdout.trimEnd().split("\n").map((line) => line.split("\t"));
       assertEquals(lines.map(([node]) => node), expected);
@@ -195,14 +198,14 @@ Deno.test("client given a ring of three nodes", async (t) => {
       assertEquals(json.nodes.map((node: { address: string }) => node.address), expected);
     });
 
-    await t.step("status given a ring, then shows it for people and as JSON", async () => {
+    await work.step(t, "status given a ring, then shows it for people and as JSON", async () => {
       const words = await ask("status");
       assertMatch(words.stdout, new RegExp(`node  ${address} .*\nring  3 nodes, 3 copies of each key`, "s"));
       const json = JSON.parse((await ask("status", "--json")).stdout);
       assertEquals([json.self, json.nodes.length, json.replicas], [address, 3, 3]);
     });
 
-    await t.step("upload and download given a directory, then every file comes back", async () => {
+    await work.step(t, "upload and download given a directory, then every file comes back", async () => {
       await Deno.mkdir(work.path("tree/below"), { recursive: true });
       await Deno.writeTextFile(work.path("tree/one.txt"), "one");
       await Deno.writeTextFile(work.path("tree/below/two.txt"), "two");
@@ -211,14 +214,14 @@ Deno.test("client given a ring of three nodes", async (t) => {
       assertEquals(await Deno.readTextFile(work.path("back/below/two.txt")), "two");
     });
 
-    await t.step("del given a prefix, then deletes only with --yes, and all of it", async () => {
+    await work.step(t, "del given a prefix, then deletes only with --yes, and all of it", async () => {
       const refused = await ask("del", "--prefix", "up/");
       assertEquals([refused.code, refused.stdout], [2, ""]);
       assertPrinted(await ask("del", "--prefix", "up/", "--yes"), "DEL OK 2 keys\n");
       assertEquals((await ask("ls", "up/")).stdout, "");
     });
 
-    await t.step("page given a browser, then is HTML that names the ring and its keys", async () => {
+    await work.step(t, "page given a browser, then is HTML that names the ring and its keys", async () => {
       const page = await first!.request("/", { headers: { accept: "text/html,*/*;q=0.8" } });
       assertMatch(page.headers.get("content-type") ?? "", /^text\/html/);
       for (const node of ring) assert(page.text.includes(node.address), node.address);
@@ -226,7 +229,7 @@ Deno.test("client given a ring of three nodes", async (t) => {
       assertEquals((await first!.request("/dir/a")).text, "12345");
     });
 
-    await t.step("status given keys, then counts each once", async () => {
+    await work.step(t, "status given keys, then counts each once", async () => {
       const count = (await first!.keys()).length;
       await eventually("every key is counted", async () => (await first!.status()).keys === count);
     });

@@ -100,9 +100,16 @@ export class TestNode {
   }
 }
 
-/** Waits until these are all of the ring, know it alike, and hold their shares of it. */
-export async function settled(nodes: readonly TestNode[]): Promise<void> {
-  const expected = nodes.map((node) => node.address).sort().join(" ");
+/**
+ * Waits until these are all of the ring, know it alike, and hold their shares of it.
+ *
+ * @param name What the ring calls them.
+ */
+export async function settled(
+  nodes: readonly TestNode[],
+  name = (node: TestNode) => node.address,
+): Promise<void> {
+  const expected = nodes.map(name).sort().join(" ");
   await eventually(`the ring is ${expected}`, async () => {
     const rings = await Promise.all(nodes.map((node) => node.ring()));
     const same = new Set(rings.map((ring) => `${ring.ring} ${ring.layout}`)).size === 1;

@@ -21,7 +21,8 @@ export interface CliOptions {
 /** How to start a node. */
 export interface NodeOptions {
   readonly port?: number;
-  readonly flags?: readonly string[];
+  /** Beside the port. */
+  readonly flags?: readonly string[] | ((port: number) => readonly string[]);
   readonly env?: Readonly<Record<string, string>>;
   /** A command that takes another one as its last arguments, as `env` does. */
   readonly under?: readonly string[];
@@ -37,13 +38,15 @@ export class Workspace {
   static async run(test: (work: Workspace) => Promise<void>): Promise<void> {
     const work = new Workspace(await Deno.makeTempDir({ prefix: "mydht-e2e-" }));
     try {
-      await test(work);
-    } catch (error) {
-      await work.#showLogs();
-      throw error;
+      await work.#explained(() => test(work));
     } finally {
       await work.#clear();
     }
+  }
+
+  /** A step of a test: one that fails shows what the processes had to say, too. */
+  async step(context: Deno.TestContext, name: string, step: () => void | Promise<void>): Promise<void> {
+    await context.step(name, () => this.#explained(step));
   }
 
   /** The full path of a file of this workspace. */
@@ -54,7 +57,10 @@ export class Workspace {
   /** Starts a node, as `deno task node` does; its data is in the default place. */
   node({ port = freePort(), flags = [], env = {}, under = [] }: NodeOptions = {}): TestNode {
     const node = new TestNode(port, {
-      command: [...under, ...this.nodeCommand(["--port", `${port}`, ...flags])],
+      command: [
+        ...under,
+        ...this.nodeCommand(["--port", `${port}`, ...typeof flags === "function" ? flags(port) : flags]),
+      ],
       cwd: this.directory,
       logs: this.path(`node-${port}`),
       env,
@@ -68,7 +74,10 @@ export class Workspace {
   }
 
   /** Starts a ring and waits until all nodes hold their shares of it. */
-  async ring(size: number, options: Omit<NodeOptions, "port"> = {}): Promise<TestNode[]> {
+  async ring(
+    size: number,
+    options: { readonly flags?: readonly string[] } = {},
+  ): Promise<TestNode[]> {
     const first = await this.node(options).ready();
     const flags = [...options.flags ?? [], "--server", first.address];
     const others = Array.from({ length: size - 1 }, () => this.node({ ...options, flags }));
@@ -107,6 +116,15 @@ export class Workspace {
     return { code, bytes: stdout, stdout: text.decode(stdout), stderr: text.decode(stderr) };
   }
 
+  async #explained(test: () => void | Promise<void>): Promise<void> {
+    try {
+      await test();
+    } catch (error) {
+      await this.#showLogs();
+      throw error;
+    }
+  }
+
   async #showLogs(): Promise<void> {
     for (const { name, current } of this.#children) {
       const child = current();
@@ -118,7 +136,12 @@ export class Workspace {
   }
 
   async #clear(): Promise<void> {
-    await Promise.all(this.#children.map(({ current }) => current().kill()));
+    const running = this.#children.map(({ current }) => current()).filter((child) =>
+      child.exitCode === undefined
+    );
+    const below = await descendants(running.map((child) => child.pid));
+    await Promise.all(running.map((child) => child.kill()));
+    for (const pid of below) endNow(pid);
     await Deno.remove(this.directory, { recursive: true });
   }
 }
@@ -127,4 +150,27 @@ export class Workspace {
 async function feed(to: WritableStream<Uint8Array>, bytes: Uint8Array): Promise<void> {
   const writer = to.getWriter();
   await writer.write(bytes).then(() => writer.close()).catch(() => {});
+}
+
+/** Processes that those have started, and those in turn; some run on when whoever started them is killed. */
+async function descendants(pids: readonly number[]): Promise<number[]> {
+  if (pids.length === 0) return [];
+  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pid=,ppid="] }).output();
+  const lines = new TextDecoder().decode(stdout).trim().split("\n");
+  const parents = new Map(lines.map((line) => line.trim().split(/\s+/).map(Number) as [number, number]));
+  const found = new Set(pids);
+  for (let before = 0; before < found.size;) {
+    before = found.size;
+    for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid);
+  }
+  return [...found].filter((pid) => !pids.includes(pid));
+}
+
+function endNow(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It may have ended by itself.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
