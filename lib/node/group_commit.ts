@@ -62,6 +62,7 @@ type Decided =
   | { readonly pending: Pending; readonly kind: "answered"; readonly answer: unknown }
   | { readonly pending: Pending; readonly kind: "refused"; readonly error: unknown };
 
+const NO_CHANGE: Change<void> = { cost: { bytes: 0, keyBytes: 0, mutations: 0 }, decide: () => {} };
 const NOTHING: Known = { held: undefined, unindexed: true };
 
 /**
@@ -119,6 +120,11 @@ export class GroupCommit {
       this.#queuedBytes += change.cost.bytes;
       this.#running ??= this.#run();
     });
+  }
+
+  /** Resolves once all changes submitted before are on the disk or refused. */
+  async settled(): Promise<void> {
+    if (this.#running !== undefined) await this.submit(NO_CHANGE);
   }
 
   /** Resolves when nothing waits. */

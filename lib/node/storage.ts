@@ -201,7 +201,8 @@ export class Storage {
   }
 
   /**
-   * A page of a partition's records, tombstones included: all that was accepted before the call, or newer.
+   * A page of a partition's records, tombstones included: all that was accepted before the call, though it was
+   * not on the disk yet, or newer.
    * Damaged ones are left out. A page may have fewer entries than `limit` and yet not be the last.
    */
   async scan(
@@ -209,6 +210,7 @@ export class Storage {
     options: { readonly after?: string; readonly limit: number },
   ): Promise<ScanPage> {
     this.#assertServing();
+    await this.#writer.settled();
     await this.#settle(partition);
     const page = await this.#reader.scan(partition, options);
     const floor = this.floor(partition);
@@ -225,9 +227,13 @@ export class Storage {
     return await this.#reader.listKeys(query);
   }
 
-  /** The digest of each partition that holds anything: exact for all that was accepted before the call. */
+  /**
+   * The digest of each partition that holds anything: exact for all that was accepted before the call, though it
+   * was not on the disk yet. Who pulls relies on this: a write may be taken under a layout that ends while it waits.
+   */
   async digests(): Promise<ReadonlyMap<number, PartitionDigest>> {
     this.#assertServing();
+    await this.#writer.settled();
     return await this.#digests.current();
   }
 

@@ -25,6 +25,9 @@ export async function heal(sim: Simulation): Promise<void> {
   for (const host of sim.hosts) if (!host.gone && host.process?.alive !== true) host.boot();
   const settled = () => sim.isSettled(sim.hosts.filter((host) => !host.gone).length);
   await sim.until("the ring has settled after all faults ended", settled, SETTLE_MS);
+  // Who was taken for dead is spoken to again once the next round of gossip has met it.
+  const reachable = () => sim.ready.every((host) => nodeAt(host).ring().nodes.every((node) => node.reachable));
+  await sim.until("all nodes reach one another after all faults ended", reachable, SETTLE_MS);
 }
 
 /**

@@ -34,7 +34,6 @@ export interface HostWorld {
   readonly partitions: number;
   readonly replicas: number;
   readonly tampering: Tampering;
-  /** Mean time a disk takes; every second call is answered from its cache, at once. */
   readonly diskDelayMs: number;
 }
 
@@ -79,6 +78,8 @@ export class Host {
   readonly address: string;
   readonly wall: WallClock = { offsetMs: 0, drift: 0 };
   disk: MemoryDisk = new MemoryDisk();
+  /** Mean time its disk takes; every second call is answered from its cache, at once. */
+  diskDelayMs: number;
   process: SimProcess | undefined;
   /** Whether its node has left the ring, or was told that the ring has removed it. */
   gone = false;
@@ -92,6 +93,7 @@ export class Host {
     this.address = address;
     this.#world = world;
     this.#random = world.random.fork(`host ${address}`);
+    this.diskDelayMs = world.diskDelayMs;
   }
 
   /** The node, once it has started and until it ends. */
@@ -191,9 +193,9 @@ export class Host {
   }
 
   #openStore(process: SimProcess, random: SeededRandom): Store {
-    const { diskDelayMs, scheduler, tampering, trace } = this.#world;
+    const { scheduler, tampering, trace } = this.#world;
     const delay = (): Promise<void> =>
-      random.chance(0.5) ? Promise.resolve() : scheduler.sleep(random.exponential(diskDelayMs));
+      random.chance(0.5) ? Promise.resolve() : scheduler.sleep(random.exponential(this.diskDelayMs));
     const store = new MemoryStore(this.disk, {
       delay,
       beforeCommit: () => this.#reach("before", process),

@@ -1,14 +1,16 @@
 import { checkConvergence } from "./convergence.ts";
-import { Faults } from "./faults.ts";
+import { type Fault, Faults } from "./faults.ts";
 import type { Tampering } from "./host.ts";
 import { describe } from "./history.ts";
 import { Operators } from "./operators.ts";
 import { checkRegister } from "./register_checker.ts";
-import type { SeededRandom } from "./seeded_random.ts";
+import { SeededRandom } from "./seeded_random.ts";
 import { sentence, Simulation } from "./simulation.ts";
-import { Workload } from "./workload.ts";
+import { Workload, type WorkloadOptions } from "./workload.ts";
 
 const HOUR_MS = 3_600_000;
+
+const FAULTY_MS = 15_000;
 
 /** How one seed ended. */
 export interface SwarmReport {
@@ -29,6 +31,19 @@ export interface SwarmOptions {
   readonly tampering?: Tampering;
   /** Virtual time during which faults are injected. */
   readonly faultyMs?: number;
+  /** Faults to choose from; all by default. */
+  readonly faults?: readonly Fault[];
+  readonly workload?: Partial<WorkloadOptions>;
+  /** Mean pauses between faults and between the operators' changes; drawn by default. */
+  readonly faultPauseMs?: number;
+  readonly operatorPauseMs?: number;
+}
+
+interface Play {
+  readonly sim: Simulation;
+  readonly workload: Workload;
+  readonly faults: Faults;
+  readonly random: SeededRandom;
 }
 
 /**
@@ -36,17 +51,18 @@ export interface SwarmOptions {
  * clients, all drawn from the seed; then healing and every check.
  */
 export async function runSeed(seed: number, options: SwarmOptions = {}): Promise<SwarmReport> {
+  const random = new SeededRandom(seed).fork("plan");
   const sim = new Simulation({
     seed,
     ...(options.tampering === undefined ? {} : { tampering: options.tampering }),
   });
-  const random = sim.random.fork("plan");
-  const workload = new Workload(sim, { thinkMs: random.pick([40, 120, 300]) });
-  const faults = new Faults(sim);
+  const thinkMs = random.pick([30, 100, 300]);
+  const workload = new Workload(sim, { thinkMs, ...options.workload });
+  const faults = new Faults(sim, options.faults);
   const violations: string[] = [];
   try {
     await sim.run(async () => {
-      await playRandomly(sim, workload, faults, random, options.faultyMs ?? 20_000);
+      await playRandomly({ sim, workload, faults, random }, options);
       violations.push(...await checkConvergence(sim, workload));
     });
   } catch (error) {
@@ -74,28 +90,24 @@ export function checkHistory(workload: Workload, rules = { readsStick: true }): 
   return violations;
 }
 
-async function playRandomly(
-  sim: Simulation,
-  workload: Workload,
-  faults: Faults,
-  random: SeededRandom,
-  faultyMs: number,
-): Promise<void> {
+async function playRandomly({ sim, workload, faults, random }: Play, options: SwarmOptions): Promise<void> {
   const operators = new Operators(sim, faults, { fewest: 3, most: 6 });
   await sim.startRing(random.pick([3, 3, 4, 5]));
-  setClocks(sim, random);
+  setMachines(sim, random);
   workload.start();
-  faults.start(random.pick([500, 2_000, 5_000]));
-  if (random.chance(0.8)) operators.start(random.pick([500, 2_000, 5_000]));
-  await sim.sleep(faultyMs);
+  faults.start(options.faultPauseMs ?? random.pick([300, 1_000, 4_000]));
+  operators.start(options.operatorPauseMs ?? random.pick([300, 1_000, 4_000, 60_000]));
+  await sim.sleep(options.faultyMs ?? FAULTY_MS);
   await Promise.all([workload.stop(), faults.stop(), operators.stop()]);
 }
 
-function setClocks(sim: Simulation, random: SeededRandom): void {
+/** No two machines are alike. */
+function setMachines(sim: Simulation, random: SeededRandom): void {
   const spreadMs = random.pick([0, 50, HOUR_MS]);
   for (const host of sim.hosts) {
     host.wall.offsetMs = random.between(-spreadMs, spreadMs);
     host.wall.drift = random.between(-0.001, 0.001);
+    host.diskDelayMs = random.pick([0.5, 2, 2, 30]);
   }
 }
 
