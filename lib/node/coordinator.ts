@@ -82,7 +82,8 @@ export class Coordinator {
       if (attempt.kind === "written") return attempt.written;
       const late = clock.monotonicMs() >= deadline || signal?.aborted === true;
       if (attempt.kind === "failed" || late) throw attempt.error;
-      if (attempt.kind === "stale") above = attempt.above;
+      // Never below its own first stamp: that may be on an owner already.
+      above = attempt.kind === "stale" ? attempt.above : record.version;
       this.retries[attempt.kind === "stale" ? "restamped" : "layout"]++;
       if (attempt.kind === "mismatch") await clock.sleep(CATCH_UP_MS);
     }
