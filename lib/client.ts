@@ -1,3 +1,4 @@
+import { uploadFetch } from "./client/upload_fetch.ts";
 import { DEFAULT_PORT, formatAddress, parseAddress } from "./address.ts";
 import type {
   DeleteAnswer,
@@ -114,7 +115,7 @@ export class MyDhtClient {
     this.servers = servers.map(normalAddress);
     this.#via = {
       servers: this.servers,
-      fetch: options.fetch ?? fetch,
+      fetch: options.fetch ?? uploadFetch,
       clock: options.clock ?? PROCESS_CLOCK,
       idleMs: options.idleMs ?? 30_000,
     };
@@ -130,7 +131,6 @@ export class MyDhtClient {
     const contentType = options.contentType ??
       (typeof value === "string" ? "text/plain; charset=utf-8" : "application/octet-stream");
     const headers: Record<string, string> = { "content-type": contentType };
-    // Deno's fetch sends a stream in chunks all the same; those of other runtimes use it.
     if (options.size !== undefined) headers["content-length"] = String(options.size);
     const body = putBody(value, options.size);
     return await this.#json<PutAnswer>({

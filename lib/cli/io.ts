@@ -1,5 +1,6 @@
 import { type ClientClock, PROCESS_CLOCK } from "../client/watchdog.ts";
 import type { Fetch } from "../client/call.ts";
+import { uploadFetch } from "../client/upload_fetch.ts";
 
 /** A stream that a program writes to. */
 export interface Output {
@@ -47,7 +48,7 @@ export function processIo(): CliIo {
     stdout: output(Deno.stdout),
     stderr: output(Deno.stderr),
     stdin: () => Deno.stdin.readable,
-    fetch: (url, init) => fetch(url, init),
+    fetch: uploadFetch,
     clock: PROCESS_CLOCK,
     randomHex: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)).toHex(),
     interruption,
