@@ -20,7 +20,7 @@ import type { RingKeeper } from "./ring_keeper.ts";
 import type { ByteRange, FoundValue, Written } from "./service.ts";
 
 /** How long an owner may take for one message of chunks before it is given up for this value. */
-const CHUNKS_TIMEOUT_MS = 15_000;
+const CHUNKS_TIMEOUT_MS = 30_000;
 /** Large values being written through this node at the same time; more are refused as "overloaded". */
 const MAX_UPLOADS = 64;
 
