@@ -103,8 +103,9 @@ async function orAborted<T>(promise: Promise<T>, signals: readonly AbortSignal[]
   const listeners = signals.map((signal) => () => reject(signal.reason));
   signals.forEach((signal, i) => signal.addEventListener("abort", listeners[i]!));
   try {
-    signals.forEach((signal) => signal.throwIfAborted());
-    return await Promise.race([promise, aborted]);
+    // Raced even so: a promise that nobody waits for would end the program when it fails, too.
+    for (const signal of signals) if (signal.aborted) reject(signal.reason);
+    return await Promise.race([aborted, promise]);
   } finally {
     signals.forEach((signal, i) => signal.removeEventListener("abort", listeners[i]!));
   }
