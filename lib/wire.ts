@@ -7,6 +7,7 @@
 import { decode as unpack, encode as pack } from "@msgpack/msgpack";
 import { DhtError, type DhtErrorCode, type ErrorFacts } from "./core/errors.ts";
 import { decodeRecord, encodeRecord } from "./core/record_codec.ts";
+import type { LayoutData } from "./core/layout.ts";
 import type { Member, RingState } from "./core/membership.ts";
 import type { StoredRecord } from "./core/record.ts";
 import {
@@ -36,7 +37,7 @@ const head = shape({
 });
 const record: Field<StoredRecord> = { encode: encodeRecord, decode: decodeRecord };
 
-const layoutData = shape({
+const layoutShape = shape({
   members: list(shape({ address: text, storeId: text, version: uint, weight: float, zone: optional(text) })),
   replicas: uint,
   height: uint,
@@ -51,29 +52,34 @@ const member = shape({
   zone: optional(text),
   report: shape({ sequence: uint, base: text, newest: text }),
 });
+/** Members of a layout, whose zones are absent rather than undefined. */
+const layout: Field<LayoutData> = {
+  encode: (data) =>
+    layoutShape.encode({ ...data, members: data.members.map((m) => ({ ...m, zone: m.zone })) }),
+  decode: (data) => {
+    const decoded = layoutShape.decode(data);
+    return { ...decoded, members: decoded.members.map(withoutEmptyZone) };
+  },
+};
 const ringShape = shape({
   ringId: text,
   partitions: uint,
   replicas: uint,
-  base: layoutData,
+  base: layout,
   members: list(member),
+  reported: list(layout, 10_000),
 });
 
-/** The state of a ring, or a part of it: the base and those members that changed. */
+/** The state of a ring, or a part of it: all but those members that did not change. */
 const ring: Field<RingState> = {
   encode: (state) => {
     const members = [...state.members.values()].map((m) => ({ ...m, zone: m.zone }));
-    const base = { ...state.base, members: state.base.members.map((m) => ({ ...m, zone: m.zone })) };
-    return ringShape.encode({ ...state, base, members });
+    return ringShape.encode({ ...state, members });
   },
   decode: (data) => {
     const state = ringShape.decode(data);
     const members = state.members.map(withoutEmptyZone) as Member[];
-    return {
-      ...state,
-      base: { ...state.base, members: state.base.members.map(withoutEmptyZone) },
-      members: new Map(members.map((m) => [m.address, m])),
-    };
+    return { ...state, members: new Map(members.map((m) => [m.address, m])) };
   },
 };
 

@@ -28,22 +28,49 @@ export interface LayoutData {
   /** Copies of each partition that are wanted (N). */
   readonly replicas: number;
   /**
-   * Sum of all members' versions when it was made, those outside the layout included. Of two layouts that
-   * follow one another the later has the greater.
+   * Sum of all members' versions when it was made, those outside the layout included. Whatever one node
+   * learns, this never falls; see `compareLayouts`.
    */
   readonly height: number;
 }
 
+/**
+ * Order of two layouts: negative if `a` is the earlier. In the order in which any one node comes to know them,
+ * layouts only rise. Zero only for the same layout.
+ */
+export function compareLayouts(a: LayoutData, b: LayoutData): number {
+  if (a === b) return 0;
+  // At equal heights one can only follow the other where another store won an address at the same version.
+  return a.height - b.height || compareTexts(storeIds(a), storeIds(b)) ||
+    compareTexts(layoutName(a), layoutName(b));
+}
+
+// What follows from data that does not change is worked out once, for as long as the data is in use.
+const LAYOUTS = new WeakMap<LayoutData, Layout>();
+const NAMES = new WeakMap<LayoutData, string>();
+
 /** The members partitions are placed on, and where that puts each. Immutable. */
 export class Layout {
   readonly data: LayoutData;
-  /** Covers all that placement uses: equal names, equal tables. */
+  /**
+   * Covers all that placement uses, and the height: equal names, equal tables. A node that has moved on from a
+   * name never lives by it again, not even where a member came and went and all is placed as before.
+   */
   readonly name: string;
   /** Owners a partition has: N, or all members where there are fewer. */
   readonly n: number;
   readonly #ids: readonly OwnerId[];
   readonly #partitions: number;
   #table: readonly Uint16Array[] | undefined;
+
+  /** The layout of that data; the same object, with the tables it has built, for as long as the data is the same object. */
+  static of(data: LayoutData, partitions: number): Layout {
+    const known = LAYOUTS.get(data);
+    if (known !== undefined && known.#partitions === partitions) return known;
+    const layout = new Layout(data, partitions);
+    LAYOUTS.set(data, layout);
+    return layout;
+  }
 
   constructor(data: LayoutData, partitions: number) {
     this.data = data;
@@ -94,12 +121,27 @@ export class Layout {
  */
 export interface LiveLayouts {
   readonly base: Layout;
+  /**
+   * Layouts that were the newest once and that a member reported to hold. Another node may have heard that of all
+   * members, and live by such a layout as its base. Mostly none; earlier ones first.
+   */
+  readonly between: readonly Layout[];
   readonly newest: Layout;
 }
 
-/** The name of a pair of live layouts, as every message carries it. */
+/** The name of some live layouts, as every message carries it. */
 export function liveName(live: LiveLayouts): string {
-  return `${live.base.name}>${live.newest.name}`;
+  return eachLayout(live).map((layout) => layout.name).join(">");
+}
+
+/** Stores that own a partition in any live layout, each once. */
+export function liveOwners(live: LiveLayouts, partition: number): OwnerId[] {
+  return [...new Set(eachLayout(live).flatMap((layout) => layout.owners(partition)))];
+}
+
+/** Stores that are members of any live layout, each once. */
+export function liveIds(live: LiveLayouts): OwnerId[] {
+  return [...new Set(eachLayout(live).flatMap((layout) => layout.ids))];
 }
 
 /** Whether a change of layout is being carried out. */
@@ -137,10 +179,18 @@ function needs(
   partition: number,
   quorum: (n: number) => number,
 ): QuorumNeed<OwnerId>[] {
-  const newest = { owners: live.newest.owners(partition), required: quorum(live.newest.n) };
-  if (!isChanging(live)) return [newest];
-  const base = { owners: live.base.owners(partition), required: quorum(live.base.n) };
-  return sameOwners(base.owners, newest.owners) ? [newest] : [newest, base];
+  const found: QuorumNeed<OwnerId>[] = [];
+  for (const layout of eachLayout(live).reverse()) {
+    const owners = layout.owners(partition);
+    if (found.some((need) => sameOwners(need.owners, owners))) continue;
+    found.push({ owners, required: quorum(layout.n) });
+  }
+  return found;
+}
+
+/** All live layouts, each once, the base first. */
+function eachLayout(live: LiveLayouts): Layout[] {
+  return isChanging(live) ? [live.base, ...live.between, live.newest] : [live.newest];
 }
 
 /** Whether two preference lists hold the same stores, in whatever order. */
@@ -149,6 +199,20 @@ export function sameOwners(a: readonly OwnerId[], b: readonly OwnerId[]): boolea
 }
 
 function layoutName(data: LayoutData): string {
-  const members = data.members.map((m) => [m.address, m.storeId, m.version, m.weight, m.zone ?? null]);
-  return encodeHex(hash128(JSON.stringify([data.replicas, members]))).slice(0, 16);
+  let name = NAMES.get(data);
+  if (name === undefined) NAMES.set(data, name = hashedName(data));
+  return name;
+}
+
+function hashedName({ replicas, height, members }: LayoutData): string {
+  const fields = members.map((m) => [m.address, m.storeId, m.version, m.weight, m.zone ?? null]);
+  return encodeHex(hash128(JSON.stringify([replicas, height, fields]))).slice(0, 16);
+}
+
+function storeIds(data: LayoutData): string {
+  return data.members.map((member) => member.storeId).join();
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

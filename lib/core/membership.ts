@@ -1,5 +1,14 @@
 import { DhtError } from "./errors.ts";
-import { isChanging, Layout, type LayoutData, type LiveLayouts, type OwnerId, ownerId } from "./layout.ts";
+import {
+  compareLayouts,
+  isChanging,
+  Layout,
+  type LayoutData,
+  liveIds,
+  type LiveLayouts,
+  type OwnerId,
+  ownerId,
+} from "./layout.ts";
 
 /** What a member has said or been said to be. "joining" is not stored: it is an up member the base layout lacks. */
 export type MemberState = "up" | "leaving" | "left" | "removed";
@@ -23,8 +32,8 @@ export interface Member {
 export interface SyncReport {
   /** Rises with every report of one store. */
   readonly sequence: number;
+  /** Names of the two layouts; empty where it has not reported yet. */
   readonly base: string;
-  /** Name of the layout it holds its share of; the base's own while it is still pulling. */
   readonly newest: string;
 }
 
@@ -36,6 +45,11 @@ export interface RingState {
   readonly replicas: number;
   /** The last layout that every member of it holds its share of. */
   readonly base: LayoutData;
+  /**
+   * Layouts later than the base that some member has reported to hold; earlier ones first. A member that gave its
+   * report cannot take it back: any of these may be the base at a node this one has not heard of.
+   */
+  readonly reported: readonly LayoutData[];
   /** By address. */
   readonly members: ReadonlyMap<string, Member>;
 }
@@ -55,12 +69,13 @@ export function foundRing(options: {
   const founder: Member = { ...options.self, state: "up", version: 1, weight: 1, report: NO_REPORT };
   const members = new Map([[founder.address, founder]]);
   const { ringId, partitions, replicas } = options;
-  return { ringId, partitions, replicas, members, base: newestData(members, replicas) };
+  return { ringId, partitions, replicas, members, base: layoutOf(members, replicas), reported: [] };
 }
 
 /**
- * Merges what another node knows into what this one knows. Commutative,
- * associative and idempotent, so that it does not matter who told whom first.
+ * Merges what another node knows into what this one knows. Commutative and idempotent; and associative, but for
+ * the base: which reports meet while their layout is still the newest depends on who told whom first. Where bases
+ * differ for that, both are synced, and the later wins as soon as they meet.
  *
  * @returns `ours` itself where `theirs` says nothing new.
  * @throws {DhtError} "wrong_ring" if they are not the same ring.
@@ -77,17 +92,21 @@ export function mergeRings(ours: RingState, theirs: RingState): RingState {
     members ??= new Map(ours.members);
     members.set(merged.address, merged);
   }
-  // Synced layouts follow one another, so the greater height is the later (see lib/README.md).
-  const base = theirs.base.height > ours.base.height ? theirs.base : ours.base;
-  if (members === undefined && base === ours.base) return ours;
-  return retireSynced({ ...ours, members: members ?? ours.members, base });
+  const base = compareLayouts(theirs.base, ours.base) > 0 ? theirs.base : ours.base;
+  const reported = laterThan(base, mergeReported(ours.reported, theirs.reported));
+  const reportedSame = reported.length === ours.reported.length &&
+    reported.every((layout, i) => layout === ours.reported[i]);
+  if (members === undefined && base === ours.base && reportedSame) return ours;
+  return retireSynced({ ...ours, members: members ?? ours.members, base, reported });
 }
 
 /** The layouts requests must satisfy now. */
 export function liveLayouts(ring: RingState): LiveLayouts {
-  const base = new Layout(ring.base, ring.partitions);
-  const newest = new Layout(newestData(ring.members, ring.replicas), ring.partitions);
-  return base.name === newest.name ? { base, newest: base } : { base, newest };
+  const base = Layout.of(ring.base, ring.partitions);
+  const newest = Layout.of(newestData(ring), ring.partitions);
+  if (base.name === newest.name) return { base, between: [], newest: base };
+  const reported = ring.reported.map((data) => Layout.of(data, ring.partitions));
+  return { base, between: reported.filter((layout) => layout.name !== newest.name), newest };
 }
 
 /**
@@ -102,7 +121,14 @@ export function changeMember(
 ): RingState {
   const member = ring.members.get(address);
   if (member === undefined) throw unknownNode(address);
-  return withMember(ring, { ...member, ...change, version: member.version + 1 });
+  const changed = { ...member, ...change, version: member.version + 1 };
+  const others = [...ring.members.values()].filter((other) => other.address !== address);
+  if (![...others, changed].some(isActive)) {
+    throw new DhtError("last_node", `Cannot take ${address} out of the ring: it is the last node`, {
+      node: address,
+    });
+  }
+  return withMember(ring, changed);
 }
 
 /** Adds a store at an address, in the place of whatever was there. */
@@ -122,11 +148,15 @@ export function admitMember(
     version: (known?.version ?? 0) + 1,
     weight: known?.weight ?? 1,
     ...(known?.zone === undefined ? {} : { zone: known.zone }),
-    report: NO_REPORT,
+    report: known?.storeId === joiner.storeId ? known.report : NO_REPORT,
   });
 }
 
-/** A member's own word on what it holds; the sequence follows by itself. */
+/**
+ * A member's own word on what it holds; the sequence follows by itself.
+ *
+ * @returns `ring` itself where these are not its live layouts any more: what was pulled under others does not count.
+ */
 export function reportSynced(
   ring: RingState,
   address: string,
@@ -136,7 +166,13 @@ export function reportSynced(
   if (member === undefined) throw unknownNode(address);
   const { report } = member;
   if (report.base === names.base && report.newest === names.newest) return ring;
-  return withMember(ring, { ...member, report: { ...names, sequence: report.sequence + 1 } });
+  const live = liveLayouts(ring);
+  if (live.base.name !== names.base || live.newest.name !== names.newest) return ring;
+  const reported = laterThan(ring.base, mergeReported(ring.reported, [live.newest.data]));
+  return withMember({ ...ring, reported }, {
+    ...member,
+    report: { base: names.base, newest: names.newest, sequence: report.sequence + 1 },
+  });
 }
 
 /** Raises a member's incarnation, as it does itself at every start. */
@@ -170,24 +206,31 @@ function withMember(ring: RingState, member: Member): RingState {
 }
 
 /**
- * Makes the newest layout the base once every member of both, leavers included,
+ * Makes the newest layout the base once every member of every live one, leavers included,
  * has reported to hold its share of it, relying on this very base.
  */
 function retireSynced(ring: RingState): RingState {
   const live = liveLayouts(ring);
-  if (!isChanging(live) || unsyncedMembers(ring, live).length > 0) return ring;
-  return { ...ring, base: live.newest.data };
+  // A part of another node's state may bring a base before the members it is made of: the base never goes back.
+  if (compareLayouts(live.newest.data, live.base.data) <= 0) return ring;
+  if (unsyncedMembers(ring, live).length > 0) return ring;
+  return { ...ring, base: live.newest.data, reported: laterThan(live.newest.data, ring.reported) };
 }
 
-/** Who must report: the members of either layout, but for stores that were removed or replaced. */
+/** Who must report: the members of the live layouts, but for stores that were removed or replaced. */
 function participants(ring: RingState, live: LiveLayouts): Member[] {
-  return [...ring.members.values()].filter((member) =>
-    isActive(member) && (live.base.has(idOf(member)) || live.newest.has(idOf(member)))
-  );
+  const ids = new Set(liveIds(live));
+  return [...ring.members.values()].filter((member) => isActive(member) && ids.has(idOf(member)));
+}
+
+/** The newest layout. Two that removed one another leave nobody: then what was synced last stays. */
+function newestData(ring: RingState): LayoutData {
+  const data = layoutOf(ring.members, ring.replicas);
+  return data.members.length === 0 ? ring.base : data;
 }
 
 /** The layout that the members' states ask for. Where all are leaving, all stay: somebody must hold the data. */
-function newestData(members: ReadonlyMap<string, Member>, replicas: number): LayoutData {
+function layoutOf(members: ReadonlyMap<string, Member>, replicas: number): LayoutData {
   const all = [...members.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
   const up = all.filter((member) => member.state === "up");
   const chosen = up.length > 0 ? up : all.filter((member) => member.state === "leaving");
@@ -204,6 +247,16 @@ function newestData(members: ReadonlyMap<string, Member>, replicas: number): Lay
   };
 }
 
+/** Both lists as one, each layout once, earlier ones first. */
+function mergeReported(a: readonly LayoutData[], b: readonly LayoutData[]): readonly LayoutData[] {
+  const added = b.filter((layout) => a.every((known) => compareLayouts(known, layout) !== 0));
+  return added.length === 0 ? a : [...a, ...added].sort(compareLayouts);
+}
+
+function laterThan(base: LayoutData, layouts: readonly LayoutData[]): readonly LayoutData[] {
+  return layouts.filter((layout) => compareLayouts(layout, base) > 0);
+}
+
 function mergeMembers(a: Member, b: Member): Member {
   const newer = compareMembers(a, b) >= 0 ? a : b;
   const older = newer === a ? b : a;
@@ -217,7 +270,13 @@ function mergeMembers(a: Member, b: Member): Member {
 
 function compareMembers(a: Member, b: Member): number {
   return a.version - b.version || STATE_RANK[a.state] - STATE_RANK[b.state] ||
-    (a.storeId < b.storeId ? -1 : a.storeId > b.storeId ? 1 : 0);
+    (a.storeId < b.storeId ? -1 : a.storeId > b.storeId ? 1 : 0) ||
+    // Two nodes may have changed these of one member at the same time: any of the two will do, if it is the same everywhere.
+    a.weight - b.weight || compareZones(a.zone, b.zone);
+}
+
+function compareZones(a = "", b = ""): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function unknownNode(address: string): DhtError {

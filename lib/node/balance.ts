@@ -1,4 +1,4 @@
-import { addressOf, type LiveLayouts, type OwnerId } from "../core/layout.ts";
+import { addressOf, type LiveLayouts, liveOwners, type OwnerId } from "../core/layout.ts";
 import { compareHeads } from "../core/record.ts";
 import { type Exchange, isLayoutMismatch } from "./exchange.ts";
 import type { Peers } from "./peers.ts";
@@ -54,8 +54,8 @@ export function balance(deps: BalanceDeps, scope: BalanceScope): Promise<void> {
 export function purge(deps: BalanceDeps, scope: BalanceScope): Promise<void> {
   return underOneLayout(deps, scope, async (live) => {
     for (const partition of (await deps.storage.digests()).keys()) {
-      const owners = new Set([...live.newest.owners(partition), ...live.base.owners(partition)]);
-      if (!owners.has(deps.keeper.selfId)) await purgePartition(deps, live, partition, [...owners], scope);
+      const owners = liveOwners(live, partition);
+      if (!owners.includes(deps.keeper.selfId)) await purgePartition(deps, live, partition, owners, scope);
     }
   });
 }

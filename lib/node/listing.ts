@@ -1,6 +1,6 @@
 import { DhtError } from "../core/errors.ts";
 import { compareKeys } from "../core/key_order.ts";
-import { addressOf, type LiveLayouts, type OwnerId, readNeeds } from "../core/layout.ts";
+import { addressOf, liveIds, type LiveLayouts, liveOwners, type OwnerId, readNeeds } from "../core/layout.ts";
 import { isMet } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import { asDhtError, type Peers } from "./peers.ts";
@@ -69,7 +69,7 @@ async function askAll(
   live: LiveLayouts,
   ask: { readonly prefix: string; readonly after: string | undefined; readonly limit: number },
 ): Promise<IndexPage[]> {
-  const members = [...new Set([...live.newest.ids, ...live.base.ids])];
+  const members = liveIds(live);
   const failures: DhtError[] = [];
   const pages = await Promise.all(members.map(async (owner): Promise<IndexPage | undefined> => {
     try {
@@ -129,7 +129,7 @@ function merge(
 }
 
 function owns(live: LiveLayouts, partition: number, owner: OwnerId): boolean {
-  return live.newest.owners(partition).includes(owner) || live.base.owners(partition).includes(owner);
+  return liveOwners(live, partition).includes(owner);
 }
 
 function listed(live: LiveLayouts, key: string, partition: number, head: RecordHead): ListedKey {
