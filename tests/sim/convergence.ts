@@ -26,7 +26,8 @@ export async function heal(sim: Simulation): Promise<void> {
   const settled = () => sim.isSettled(sim.hosts.filter((host) => !host.gone).length);
   await sim.until("the ring has settled after all faults ended", settled, SETTLE_MS);
   // Who was taken for dead is spoken to again once the next round of gossip has met it.
-  const reachable = () => sim.ready.every((host) => nodeAt(host).ring().nodes.every((node) => node.reachable));
+  const reachable = () =>
+    sim.ready.every((host) => nodeAt(host).ring().nodes.every((node) => node.reachable));
   await sim.until("all nodes reach one another after all faults ended", reachable, SETTLE_MS);
 }
 
@@ -66,6 +67,7 @@ export async function runTask(
   tries = 1,
 ): Promise<TaskView> {
   const node = nodeAt(host);
+  const { process } = host;
   for (let attempt = 1;; attempt++) {
     const { id } = await (kind === "balance" ? node.balance() : node.purge());
     const deadlineMs = sim.nowMs + TASK_MS;
@@ -75,6 +77,9 @@ export async function runTask(
         throw new Error(`${kind} at ${host.address} takes more than ${TASK_MS} virtual ms`);
       }
       await sim.sleep(50);
+      if (host.process !== process || process?.alive !== true) {
+        throw new Error(`${host.address} died meanwhile`);
+      }
       task = await node.task(id);
     }
     if (task.failed === 0) return task;

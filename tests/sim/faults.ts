@@ -17,6 +17,7 @@ const FAULTS = [
   "mute",
   "wipe",
   "jumpClock",
+  "stopClock",
   "storm",
 ] as const;
 
@@ -35,7 +36,6 @@ export class Faults {
   readonly #sim: Simulation;
   readonly #random: SeededRandom;
   readonly #kinds: readonly Fault[];
-  readonly #fairWeather: Weather;
   #turn: Promise<unknown> = Promise.resolve();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
@@ -44,7 +44,6 @@ export class Faults {
     this.#sim = sim;
     this.#random = sim.random.fork("faults");
     this.#kinds = kinds;
-    this.#fairWeather = { ...sim.network.weather };
   }
 
   /** Begins, with a pause of that mean between two faults. */
@@ -70,13 +69,13 @@ export class Faults {
       await this.#sim.sleep(this.#random.exponential(pauseMs));
       if (this.#stopped) return;
       const kind = this.#random.pick(this.#kinds);
-      if (kind === "jumpClock") this.#jumpClock();
+      if (kind === "jumpClock" || kind === "stopClock") this.#setClock(kind);
       else if (kind === "storm") await this.#storm();
       else await this.takeTurn(() => this.#takeAway(kind));
     }
   }
 
-  async #takeAway(kind: Exclude<Fault, "jumpClock" | "storm">): Promise<void> {
+  async #takeAway(kind: Exclude<Fault, "jumpClock" | "stopClock" | "storm">): Promise<void> {
     const { ready } = this.#sim;
     if (this.#stopped || ready.length < 3) return;
     const host = this.#random.pick(ready);
@@ -132,14 +131,15 @@ export class Faults {
     await this.#sim.sleep(this.#random.between(500, 8_000));
     heals.forEach((heal) => heal());
     this.#sim.trace.note(`${host.address} is connected again`);
-    // The others ask it again as soon as their next round of gossip has met it.
-    await this.#sim.sleep(3_000);
+    // Sometimes long enough for the others to have met it again, sometimes not.
+    await this.#sim.sleep(this.#random.between(0, 3_000));
   }
 
   async #storm(): Promise<void> {
     this.count("storm");
     this.#sim.trace.note("a storm begins");
     const { weather } = this.#sim.network;
+    const before: Weather = { ...weather };
     Object.assign(weather, {
       ...FAIR,
       meanDelayMs: this.#random.between(2, 60),
@@ -148,15 +148,19 @@ export class Faults {
       duplicate: 0.1,
     });
     await this.#sim.sleep(this.#random.between(500, 4_000));
-    Object.assign(weather, this.#fairWeather);
+    Object.assign(weather, before);
     this.#sim.trace.note("the storm ends");
   }
 
-  #jumpClock(): void {
+  #setClock(kind: "jumpClock" | "stopClock"): void {
     const host = this.#random.pick(this.#sim.hosts);
-    this.count("jumpClock");
+    this.count(kind);
     host.wall.offsetMs = this.#random.between(-HOUR_MS, HOUR_MS);
-    this.#sim.trace.note(`${host.address} has its clock set ${Math.round(host.wall.offsetMs)} ms off`);
+    // One that stands still gets a push by the next jump.
+    host.wall.drift = kind === "stopClock" ? -1 : this.#random.between(-0.001, 0.001);
+    this.#sim.trace.note(
+      `${host.address} has its clock set ${Math.round(host.wall.offsetMs)} ms off: ${kind}`,
+    );
   }
 
   #isChanging(): boolean {

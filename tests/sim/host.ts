@@ -83,6 +83,8 @@ export class Host {
   process: SimProcess | undefined;
   /** Whether its node has left the ring, or was told that the ring has removed it. */
   gone = false;
+  /** Whether its node was told to leave, and has neither left nor died since. */
+  leaving = false;
   readonly #world: HostWorld;
   readonly #random: SeededRandom;
   #servers: readonly string[] = [];
@@ -101,6 +103,18 @@ export class Host {
     return this.process?.alive === true ? this.process.running : undefined;
   }
 
+  /** Processes that were started here. */
+  get starts(): number {
+    return this.#starts;
+  }
+
+  /** Time on this machine; never over for a process that has died meanwhile. */
+  async sleep(ms: number): Promise<void> {
+    const { process } = this;
+    await this.#world.scheduler.sleep(ms);
+    if (process?.alive !== true) await new Promise(() => {});
+  }
+
   /** Whether the node runs and is in its ring. */
   get ready(): boolean {
     return this.running?.node.readiness().ready === true;
@@ -110,6 +124,7 @@ export class Host {
   boot(servers: readonly string[] = this.#servers): void {
     this.#servers = servers;
     this.gone = false;
+    this.leaving = false;
     const process = new SimProcess(this.address);
     this.process = process;
     this.#world.network.attach(process);
@@ -132,6 +147,15 @@ export class Host {
   /** Has the process die at its disk's commit number `commits` from now, just before or just after it takes effect. */
   crashAtCommit(commits: number, when: "before" | "after"): Promise<void> {
     return new Promise((crashed) => this.#crashAt = { commits, when, crashed });
+  }
+
+  /** What a start would find on the disk. Only while nothing runs. */
+  inspectDisk(): Promise<Storage> {
+    const life = new SimProcess(this.address);
+    const clock = new SimClock(this.#world.scheduler, this.wall, life);
+    const random = this.#random.fork("inspection");
+    const log: Log = { event: () => {} };
+    return Storage.open({ store: new MemoryStore(this.disk), clock, random, log, onClaimLost: () => {} });
   }
 
   /** Takes the disk away, and everything on it. Only while nothing runs. */

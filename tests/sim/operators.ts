@@ -1,3 +1,4 @@
+import { runTask } from "./convergence.ts";
 import type { Faults } from "./faults.ts";
 import type { Host } from "./host.ts";
 import type { SeededRandom } from "./seeded_random.ts";
@@ -13,20 +14,20 @@ export interface OperatorOptions {
   readonly most: number;
 }
 
-/** Starts nodes, has nodes leave, and removes dead ones, while everything else goes on. */
+/** Starts nodes, has nodes leave, removes dead ones, balances and purges, while everything else goes on. */
 export class Operators {
   readonly #sim: Simulation;
   readonly #faults: Faults;
   readonly #random: SeededRandom;
   readonly #options: OperatorOptions;
-  readonly #leaving = new Set<Host>();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(sim: Simulation, faults: Faults, options: OperatorOptions) {
+  /** @param name Tells several of them apart, who do not know of one another. */
+  constructor(sim: Simulation, faults: Faults, name: string, options: OperatorOptions) {
     this.#sim = sim;
     this.#faults = faults;
-    this.#random = sim.random.fork("operators");
+    this.#random = sim.random.fork(`operator ${name}`);
     this.#options = options;
   }
 
@@ -54,12 +55,12 @@ export class Operators {
   async leave(host: Host): Promise<void> {
     this.#faults.count("leave");
     this.#sim.trace.note(`${host.address} is told to leave`);
-    this.#leaving.add(host);
+    host.leaving = true;
     await nodeAt(host).leave();
     // One that crashes on the way stays, when it is started again.
     const { process } = host;
     await this.#patiently(() => host.gone || host.process !== process);
-    this.#leaving.delete(host);
+    host.leaving = false;
   }
 
   /** Kills a node for good and removes it; waits until the others hold its share. */
@@ -80,9 +81,16 @@ export class Operators {
     await this.#patiently(() => this.#sim.ready.every((other) => !nodeAt(other).ring().changing));
   }
 
+  /** Balances the ring or purges a node. What cannot be done now is left for later, and reported as failed. */
+  async #tidy(host: Host): Promise<void> {
+    const kind = this.#random.pick(["balance", "purge"] as const);
+    this.#faults.count(kind);
+    await runTask(this.#sim, host, kind).catch(() => {});
+  }
+
   /** Nodes of the ring that are to stay. */
   #staying(): Host[] {
-    return this.#sim.hosts.filter((host) => !host.gone && !this.#leaving.has(host));
+    return this.#sim.hosts.filter((host) => !host.gone && !host.leaving);
   }
 
   async #run(pauseMs: number): Promise<void> {
@@ -99,6 +107,7 @@ export class Operators {
     const { ready } = this.#sim;
     const dice = this.#random.next();
     if (ready.length === 0) return;
+    if (this.#random.chance(0.25)) return await this.#tidy(this.#random.pick(ready));
     if (staying.length < fewest || (staying.length < most && dice < 0.5)) {
       await this.join(dice < 0.15 ? this.#returning() : undefined);
       return;

@@ -2,6 +2,7 @@ import { checkConvergence } from "./convergence.ts";
 import { type Fault, Faults } from "./faults.ts";
 import type { Tampering } from "./host.ts";
 import { describe } from "./history.ts";
+import type { Weather } from "./network.ts";
 import { Operators } from "./operators.ts";
 import { checkRegister } from "./register_checker.ts";
 import { SeededRandom } from "./seeded_random.ts";
@@ -37,6 +38,7 @@ export interface SwarmOptions {
   /** Mean pauses between faults and between the operators' changes; drawn by default. */
   readonly faultPauseMs?: number;
   readonly operatorPauseMs?: number;
+  readonly weather?: Partial<Weather>;
 }
 
 interface Play {
@@ -91,14 +93,21 @@ export function checkHistory(workload: Workload, rules = { readsStick: true }): 
 }
 
 async function playRandomly({ sim, workload, faults, random }: Play, options: SwarmOptions): Promise<void> {
-  const operators = new Operators(sim, faults, { fewest: 3, most: 6 });
+  const operators = ["x", "y"].map((name) => new Operators(sim, faults, name, { fewest: 3, most: 6 }));
   await sim.startRing(random.pick([3, 3, 4, 5]));
   setMachines(sim, random);
+  const { loss, duplicate, slow } = options.weather ?? {};
+  Object.assign(sim.network.weather, {
+    loss: loss ?? random.pick([0, 0, 0.002, 0.01]),
+    duplicate: duplicate ?? random.pick([0, 0.05]),
+    slow: slow ?? random.pick([0.02, 0.1]),
+  });
   workload.start();
   faults.start(options.faultPauseMs ?? random.pick([300, 1_000, 4_000]));
-  operators.start(options.operatorPauseMs ?? random.pick([300, 1_000, 4_000, 60_000]));
+  const operatorPauseMs = options.operatorPauseMs ?? random.pick([300, 1_000, 4_000, 60_000]);
+  operators.slice(random.below(2)).forEach((operator) => operator.start(operatorPauseMs));
   await sim.sleep(options.faultyMs ?? FAULTY_MS);
-  await Promise.all([workload.stop(), faults.stop(), operators.stop()]);
+  await Promise.all([workload.stop(), faults.stop(), ...operators.map((operator) => operator.stop())]);
 }
 
 /** No two machines are alike. */

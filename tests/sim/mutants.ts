@@ -1,0 +1,263 @@
+import { liveName } from "../../lib/core/layout.ts";
+import { liveLayouts, reportSynced, type RingState } from "../../lib/core/membership.ts";
+import { RingKeeper, type StateStore } from "../../lib/node/ring_keeper.ts";
+import type { Mutation, Store } from "../../lib/ports/store.ts";
+import type { Transport } from "../../lib/ports/transport.ts";
+import {
+  type Call,
+  decodeReply,
+  decodeRequest,
+  encodeReply,
+  encodeRequest,
+  type Outcome,
+} from "../../lib/wire.ts";
+import type { Fault } from "./faults.ts";
+import type { Host, Tampering } from "./host.ts";
+import type { SwarmOptions } from "./swarm.ts";
+
+/** A planted bug, and under which faults it shows. */
+export interface Mutant {
+  /** What the nodes do wrong. */
+  readonly name: string;
+  /** Which promise that breaks. */
+  readonly breaks: string;
+  readonly options: SwarmOptions;
+  /** Seeds within which it must be found. */
+  readonly within: number;
+}
+
+/**
+ * Bugs that an engineer could have made. Each is planted through a part of the
+ * node that is passed in anyway; no checker knows of any of them.
+ */
+export const MUTANTS: readonly Mutant[] = [
+  mutant("acknowledges before any other owner has the write", "promise 1", {
+    transport: (transport) =>
+      answering(transport, "write", (call) => writeModeOf(call) === "client" && STORED, "also send"),
+  }),
+  mutant("answers before the commit is on the disk", "promise 1", {
+    store: (store, host) => lazy(store, (ms) => host.sleep(ms)),
+  }, { faults: ["crash", "wipe", "isolate"] }),
+  mutant("takes client writes that are below what it holds", "promise 3", {
+    storage: (storage) => {
+      const write = storage.write.bind(storage);
+      storage.write = async (request) => {
+        const outcome = await write(request);
+        return outcome.kind === "stale" && request.mode === "client"
+          ? { kind: "stored", hadValue: outcome.hadValue }
+          : outcome;
+      };
+    },
+  }),
+  mutant("lets repairs replace newer records", "promise 3", {
+    storage: (storage) => {
+      const write = storage.write.bind(storage);
+      storage.write = async (request) => {
+        const outcome = await write(request);
+        if (outcome.kind !== "stale" || request.mode !== "merge") return outcome;
+        await storage.drop(request.partition, request.key, outcome.held);
+        return await write(request);
+      };
+    },
+  }),
+  mutant("forgets deletions as soon as they are stored", "promise 5", {
+    storage: (storage) => {
+      const write = storage.write.bind(storage);
+      storage.write = async (request) => {
+        const outcome = await write(request);
+        if (request.record.kind === "tombstone" && outcome.kind === "stored") {
+          await storage.drop(request.partition, request.key, request.record.version);
+        }
+        return outcome;
+      };
+    },
+  }),
+  mutant("reads from one owner only", "promise 3", {
+    transport: (transport) =>
+      answering(transport, "heads", (call) => ({ heads: itemsOf(call).map(() => undefined) })),
+  }),
+  mutant("does not write back what a read has shown", "promise 3", {
+    transport: (transport) =>
+      answering(transport, "write", (call) => writeModeOf(call) === "merge" && STORED),
+  }),
+  mutant("compares owners by the number of their records", "promise 2", {
+    storage: (storage) => {
+      const digests = storage.digests.bind(storage);
+      storage.digests = async () => {
+        const exact = await digests();
+        return new Map(
+          [...exact].map(([partition, digest]) => [partition, { ...digest, hash: `${digest.records}` }]),
+        );
+      };
+    },
+  }),
+  mutant("does not compare the layouts that messages rely on", "promise 4", {
+    keeper: (storage, identity) => new NamelessKeeper(storage, identity),
+  }, { operatorPauseMs: 300 }),
+  mutant("drops the old layout before it holds its share of the new", "promise 4", {
+    keeper: (storage, identity) => new HastyKeeper(storage, identity),
+  }, { operatorPauseMs: 300 }),
+  mutant("pulls from one previous owner instead of a quorum", "promise 2", {
+    transport: (transport, host) => trustingOne(transport, host),
+  }, { operatorPauseMs: 300 }),
+  mutant("gives a wiped disk the vote of the one before", "promise 2", {
+    identity: (identity, host) => ({ ...identity, storeId: host.address, incarnation: host.starts }),
+  }, { faults: ["wipe", "isolate", "mute"], faultPauseMs: 500 }),
+  mutant("uses an incarnation twice", "promise 3", {
+    identity: (identity) => ({ ...identity, incarnation: 1 }),
+  }, { faults: ["stopClock", "crash", "restart"], faultPauseMs: 300, operatorPauseMs: 60_000 }),
+  mutant("purges what it has not asked the owners about", "promise 7", {
+    transport: (transport, host) => claimingAll(transport, host),
+  }, { operatorPauseMs: 300 }),
+];
+
+function mutant(
+  name: string,
+  breaks: string,
+  tampering: Tampering,
+  options: Omit<SwarmOptions, "tampering"> & { readonly faults?: readonly Fault[] } = {},
+): Mutant {
+  return { name, breaks, options: { ...options, tampering }, within: 40 };
+}
+
+const STORED = { kind: "stored", held: undefined, hadValue: false };
+
+function writeModeOf(call: Call): unknown {
+  return (call.ask as { readonly mode?: unknown }).mode;
+}
+
+function itemsOf(call: Call): readonly { readonly partition: number; readonly key: string }[] {
+  return (call.ask as { readonly items: readonly { partition: number; key: string }[] }).items;
+}
+
+/** A transport that makes up the answers to one operation, and does the rest. */
+function answering(
+  transport: Transport,
+  op: Call["op"],
+  answer: (call: Call) => object | false,
+  also: "also send" | "instead" = "instead",
+): Transport {
+  return {
+    async call(address, message, options) {
+      const request = decodeRequest(message);
+      const madeUp = request.calls.map((call) => call.op === op && answer(call));
+      if (madeUp.every((one) => one === false)) return await transport.call(address, message, options);
+      const rest = request.calls.filter((_, i) => madeUp[i] === false);
+      if (also === "also send") void transport.call(address, message, options).catch(() => {});
+      const outcomes: Outcome[] = [];
+      if (rest.length > 0) {
+        const reply = decodeReply(
+          await transport.call(address, encodeRequest({ ...request, calls: rest }), options),
+          rest,
+        );
+        if (reply.kind === "refused") return encodeReply(reply, request.calls);
+        outcomes.push(...reply.outcomes);
+      }
+      const all = madeUp.map((one): Outcome => one === false ? outcomes.shift()! : { ok: true, answer: one });
+      return encodeReply({ kind: "results", outcomes: all }, request.calls);
+    },
+  };
+}
+
+/** A store that says "done" at once and writes a little later, as a disk without fsync. */
+function lazy(store: Store, sleep: (ms: number) => Promise<void>): Store {
+  let written: Promise<unknown> = Promise.resolve();
+  const after = async <T>(call: () => Promise<T>): Promise<T> => {
+    await written;
+    return await call();
+  };
+  return {
+    getMany: (keys) => after(() => store.getMany(keys)),
+    async *list(range, options) {
+      await written;
+      yield* store.list(range, options);
+    },
+    close: () => after(() => store.close()),
+    commit(mutations, checks) {
+      if (mutations.some(isClaim)) return after(() => store.commit(mutations, checks));
+      written = written.then(() => sleep(300)).then(() => store.commit(mutations, checks)).catch(() => {});
+      return Promise.resolve(true);
+    },
+  };
+}
+
+function isClaim(mutation: Mutation): boolean {
+  return mutation.key[0] === "claim";
+}
+
+/** Gives all layouts the same name. */
+class NamelessKeeper extends RingKeeper {
+  override get liveName(): string {
+    return this.inRing ? "any" : super.liveName;
+  }
+}
+
+/** Reports to be synced as soon as it hears of a change. */
+class HastyKeeper extends RingKeeper {
+  readonly #address: string;
+
+  constructor(store: StateStore, self: ConstructorParameters<typeof RingKeeper>[1]) {
+    super(store, self);
+    this.#address = self.address;
+  }
+
+  override update(change: (state: RingState) => RingState): Promise<void> {
+    return super.update((before) => {
+      const state = change(before);
+      if (!state.members.has(this.#address)) return state;
+      const { base, newest } = liveLayouts(state);
+      return reportSynced(state, this.#address, { base: base.name, newest: newest.name });
+    });
+  }
+}
+
+/** Has every owner but the first that is asked under a pair of layouts seem to hold just what this node holds. */
+function trustingOne(transport: Transport, host: Host): Transport {
+  const asked = new Map<string, string>();
+  return {
+    async call(address, message, options) {
+      const { calls, live } = decodeRequest(message);
+      const bytes = await transport.call(address, message, options);
+      const { running } = host;
+      if (calls[0]?.op !== "digests" || live === undefined || running === undefined) return bytes;
+      const reply = decodeReply(bytes, calls);
+      if (reply.kind === "refused") return bytes;
+      if (!asked.has(live)) asked.set(live, address);
+      if (
+        asked.get(live) === address ||
+        live === liveName({ ...running.keeper.live, newest: running.keeper.live.base })
+      ) {
+        return bytes;
+      }
+      const own = [...await running.storage.digests()].map(([partition, digest]) => ({
+        partition,
+        ...digest,
+      }));
+      return encodeReply({ kind: "results", outcomes: [{ ok: true, answer: { digests: own } }] }, calls);
+    },
+  };
+}
+
+/** Has owners seem to hold all that this node holds of partitions that are not its own. */
+function claimingAll(transport: Transport, host: Host): Transport {
+  return {
+    async call(address, message, options) {
+      const { calls } = decodeRequest(message);
+      const [call] = calls;
+      const { running } = host;
+      if (call?.op !== "heads" || calls.length > 1 || running === undefined) {
+        return await transport.call(address, message, options);
+      }
+      const { live, selfId } = running.keeper;
+      const isOwn = (partition: number) =>
+        live.newest.owners(partition).includes(selfId) || live.base.owners(partition).includes(selfId);
+      const items = itemsOf(call);
+      if (items.some(({ partition }) => isOwn(partition))) {
+        return await transport.call(address, message, options);
+      }
+      const heads = await running.storage.heads(items);
+      if (heads.some((head) => head === undefined)) return await transport.call(address, message, options);
+      return encodeReply({ kind: "results", outcomes: [{ ok: true, answer: { heads } }] }, calls);
+    },
+  };
+}
