@@ -6,6 +6,7 @@ import type { ClaimedStore } from "./claimed_store.ts";
 import { countOf, decodeRecordEntry, isDamage, textOf } from "./entries.ts";
 import type { DamageList } from "./damage.ts";
 import type { Held, TableEntry } from "./memory_table.ts";
+import type { Overlay } from "./overlay.ts";
 
 /** What a node holds of a partition, in a few bytes. */
 export interface PartitionDigest {
@@ -24,8 +25,8 @@ export interface DigestSource {
   readonly store: ClaimedStore;
   /** Records that count as missing, so that other owners notice, and send theirs. */
   readonly damage: DamageList;
-  /** Resolves once all that was committed before is in the records' own entries; of one partition or of all. */
-  settle(partition?: number): Promise<void>;
+  /** Puts all that was committed before in the records' own entries, of one partition or of all; gives what cannot be. */
+  settle(partition?: number): Promise<Overlay>;
 }
 
 const HASH_BYTES = 16;
@@ -100,8 +101,8 @@ export class Digests {
     this.#uncertain.clear();
     this.#isComplete = true;
     try {
-      await this.#source.settle();
-      const sums = await this.#scan({ prefix: ["record"] });
+      const overlay = await this.#source.settle();
+      const sums = await this.#scan({ prefix: ["record"] }, overlay);
       this.#sums.clear();
       for (const [partition, sum] of sums) this.#sums.set(partition, sum);
     } catch (error) {
@@ -114,8 +115,8 @@ export class Digests {
     this.#scanning = partition;
     this.#uncertain.delete(partition);
     try {
-      await this.#source.settle(partition);
-      const sum = (await this.#scan({ prefix: ["record", partition] })).get(partition);
+      const overlay = await this.#source.settle(partition);
+      const sum = (await this.#scan({ prefix: ["record", partition] }, overlay)).get(partition);
       this.#sums.set(partition, sum ?? new DigestSum());
     } catch (error) {
       this.#uncertain.add(partition);
@@ -123,17 +124,19 @@ export class Digests {
     }
   }
 
-  async #scan(range: StoreRange): Promise<Map<number, DigestSum>> {
+  async #scan(range: StoreRange, overlay: Overlay): Promise<Map<number, DigestSum>> {
     const sums = new Map<number, DigestSum>();
+    for (const { key, partition, held } of overlay.values()) {
+      if (held !== undefined && !this.#source.damage.has(key)) addTo(sums, partition, key, held.head);
+    }
     for await (const { key, value } of this.#source.store.list(range)) {
       const partition = countOf(key[1]);
       const name = textOf(key[2]);
+      if (overlay.has(name)) continue;
       const head = readableHead(value);
       if (head === undefined) this.#source.damage.add({ partition, key: name });
       if (head === undefined || this.#source.damage.has(name)) continue;
-      let sum = sums.get(partition);
-      if (sum === undefined) sums.set(partition, sum = new DigestSum());
-      sum.add(name, head, 1);
+      addTo(sums, partition, name, head);
     }
     return sums;
   }
@@ -143,6 +146,12 @@ export class Digests {
     if (sum === undefined) this.#sums.set(partition, sum = new DigestSum());
     return sum;
   }
+}
+
+function addTo(sums: Map<number, DigestSum>, partition: number, key: string, head: RecordHead): void {
+  let sum = sums.get(partition);
+  if (sum === undefined) sums.set(partition, sum = new DigestSum());
+  sum.add(key, head, 1);
 }
 
 class DigestSum {

@@ -7,6 +7,8 @@ import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place } from "./damage.ts";
 import { readableHead } from "./digests.ts";
 import { countOf, decodeEntry, decodeRecordEntry, indexKey, isDamage, recordKey, textOf } from "./entries.ts";
+import type { TableEntry } from "./memory_table.ts";
+import { laidOver, NO_OVERLAY, type Overlay } from "./overlay.ts";
 import type { RecordTables } from "./record_tables.ts";
 
 /** A page of a partition, by the byte order of keys. */
@@ -69,10 +71,11 @@ export class RecordReader {
     });
   }
 
-  /** A page of a partition, as far as it has been applied. Damaged records are left out. */
+  /** A page of a partition, as far as it has been applied or is in `overlay`. Damaged records are left out. */
   async scan(
     partition: number,
     { after, limit }: { readonly after?: string; readonly limit: number },
+    overlay: Overlay = NO_OVERLAY,
   ): Promise<PartitionPage> {
     const prefix = ["record", partition];
     const range = after === undefined ? { prefix } : { prefix, after: recordKey(partition, after) };
@@ -86,11 +89,12 @@ export class RecordReader {
       if (head === undefined) this.#damage.add({ partition, key: last });
       else if (!this.#damage.has(last)) entries.push({ key: last, head });
     }
-    return seen === limit ? { entries, next: last } : { entries };
+    const page = seen === limit ? { entries, next: last } : { entries };
+    return laidOver(page, overlay, ({ key, held }) => held && { key, head: held.head }, { after, limit });
   }
 
-  /** A page of the index, as far as it has been applied. */
-  async listKeys(query: IndexQuery): Promise<IndexPage> {
+  /** A page of the index, as far as it has been applied or is in `overlay`. */
+  async listKeys(query: IndexQuery, overlay: Overlay = NO_OVERLAY): Promise<IndexPage> {
     const places = await this.#indexed(query);
     const heads = await this.heads(places);
     const entries = places.flatMap((place, i) => {
@@ -98,7 +102,10 @@ export class RecordReader {
       return head === undefined ? [] : [{ ...place, head }];
     });
     const last = places.at(-1);
-    return places.length === query.limit && last ? { entries, next: last.key } : { entries };
+    const page = places.length === query.limit && last ? { entries, next: last.key } : { entries };
+    const listed = ({ key, partition, held }: TableEntry) =>
+      held && key.startsWith(query.prefix) ? { key, partition, head: held.head } : undefined;
+    return laidOver(page, overlay, listed, query);
   }
 
   async #indexed({ prefix, after, limit }: IndexQuery): Promise<Place[]> {

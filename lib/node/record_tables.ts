@@ -1,6 +1,7 @@
 import type { StoredRecord } from "../core/record.ts";
 import { decodeRecordEntry } from "./entries.ts";
 import { type Held, heldOf, MemoryTable, type TableEntry } from "./memory_table.ts";
+import type { Overlay } from "./overlay.ts";
 import { RecordCache } from "./record_cache.ts";
 
 /** What memory knows of a key: what is held of it, or that nothing is. */
@@ -108,6 +109,17 @@ export class RecordTables {
   /** Whether a table is one of those that reads see. */
   holds(table: MemoryTable): boolean {
     return table === this.#active || table === this.#applying;
+  }
+
+  /** The newest entries that are not in their places yet; of one partition, or of all. */
+  unapplied(partition?: number): Overlay {
+    const entries = new Map<string, TableEntry>();
+    for (const table of [this.#applying, this.#active]) {
+      for (const entry of table?.entries() ?? []) {
+        if (partition === undefined || entry.partition === partition) entries.set(entry.key, entry);
+      }
+    }
+    return entries;
   }
 
   /** Whether a record of this partition is not in its place yet. */

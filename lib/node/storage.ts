@@ -12,6 +12,7 @@ import { Digests, type PartitionDigest } from "./digests.ts";
 import { chunkKey, encodeFloor, floorKey } from "./entries.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
 import { type IndexPage, type IndexQuery, type PartitionPage, RecordReader } from "./record_reader.ts";
+import { NO_OVERLAY, type Overlay } from "./overlay.ts";
 import { RecordTables } from "./record_tables.ts";
 import { stateCost } from "./state_blobs.ts";
 import type { StorageStats } from "./storage_stats.ts";
@@ -211,8 +212,8 @@ export class Storage {
   ): Promise<ScanPage> {
     this.#assertServing();
     await this.#writer.settled();
-    await this.#settle(partition);
-    const page = await this.#reader.scan(partition, options);
+    const overlay = await this.#settle(partition);
+    const page = await this.#reader.scan(partition, options, overlay);
     const floor = this.floor(partition);
     return floor === undefined ? page : { ...page, floor };
   }
@@ -223,8 +224,8 @@ export class Storage {
    */
   async listKeys(query: IndexQuery): Promise<IndexPage> {
     this.#assertServing();
-    await this.#applier.flush();
-    return await this.#reader.listKeys(query);
+    const overlay = await this.#settle();
+    return await this.#reader.listKeys(query, overlay);
   }
 
   /**
@@ -377,9 +378,16 @@ export class Storage {
     }));
   }
 
-  /** Resolves once all that was accepted before is in its place; of one partition, or of all. */
-  async #settle(partition?: number): Promise<void> {
-    if (partition === undefined || this.#tables.touches(partition)) await this.#applier.flush();
+  /** Puts all that was committed before in its place, of one partition or of all; gives what a full disk keeps from it. */
+  async #settle(partition?: number): Promise<Overlay> {
+    if (partition !== undefined && !this.#tables.touches(partition)) return NO_OVERLAY;
+    try {
+      await this.#applier.flush();
+      return NO_OVERLAY;
+    } catch (error) {
+      if (!(error instanceof DhtError && error.code === "disk_full")) throw error;
+      return this.#tables.unapplied(partition);
+    }
   }
 
   #noteDamage({ partition, key }: Place): void {

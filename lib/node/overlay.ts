@@ -1,0 +1,44 @@
+import { compareKeys } from "../core/key_order.ts";
+import type { TableEntry } from "./memory_table.ts";
+
+/**
+ * Entries by key that a full disk keeps from their places: to be laid over what is read from the store.
+ *
+ * Taken before that reading begins, so that an entry is in one of the two at least.
+ */
+export type Overlay = ReadonlyMap<string, TableEntry>;
+
+/** Where all entries are in their places. */
+export const NO_OVERLAY: Overlay = new Map();
+
+/** A page by the byte order of keys. */
+export interface Page<T extends { readonly key: string }> {
+  readonly entries: T[];
+  /** The last key of the page; absent on the last page. */
+  readonly next?: string;
+}
+
+/**
+ * A page of the store with the entries of an overlay that belong on it.
+ *
+ * @param make What a page has of an entry; `undefined` where the entry has no place on any page of this kind.
+ */
+export function laidOver<T extends { readonly key: string }>(
+  page: Page<T>,
+  overlay: Overlay,
+  make: (entry: TableEntry) => T | undefined,
+  { after, limit }: { readonly after?: string | undefined; readonly limit: number },
+): Page<T> {
+  if (overlay.size === 0) return page;
+  const merged = new Map(page.entries.map((entry) => [entry.key, entry]));
+  for (const [key, entry] of overlay) {
+    if (after !== undefined && compareKeys(key, after) <= 0) continue;
+    if (page.next !== undefined && compareKeys(key, page.next) > 0) continue;
+    const made = make(entry);
+    if (made === undefined) merged.delete(key);
+    else merged.set(key, made);
+  }
+  const entries = [...merged.values()].sort((a, b) => compareKeys(a.key, b.key));
+  if (entries.length > limit) return { entries: entries.slice(0, limit), next: entries[limit - 1]!.key };
+  return page.next === undefined ? { entries } : { entries, next: page.next };
+}
