@@ -55,7 +55,9 @@ Deno.test({
       assertEquals((await node.get("file")).status, 404);
 
       for (const key of acknowledged) assertEquals((await node.get(key)).text.length, 30_000);
+      assertEquals((await node.keys()).length, acknowledged.length + 1);
       assertEquals((await node.request("/readyz")).status, 200);
+      assertEquals((await node.status()).keys, acknowledged.length + 1);
       const command = await work.cli(["put", "a", "x".repeat(30_000)], {
         env: { MYDHT_SERVER: node.address },
       });
