@@ -23,6 +23,12 @@ export async function cluster(args: readonly string[], io: CliIo): Promise<numbe
       await printLine(io.stderr, `mydht: ${parsed.message}\nTry "mydht cluster --help".`);
       return 2;
     case "run":
+      if (Deno.permissions.querySync({ name: "run", command: Deno.execPath() }).state !== "granted") {
+        console.error(
+          "mydht: this program has no permission to start others: from source, use deno task cluster",
+        );
+        return 1;
+      }
       return await runCluster(parsed.plan, machine(io));
   }
 }
