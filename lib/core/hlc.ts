@@ -36,7 +36,7 @@ export function timestampSeconds(version: Version): number {
   return version.wallMs / 1000;
 }
 
-/** The text of a version, as in an `ETag`: letters, digits, dots and dashes only. */
+/** The text of a version, as in an `ETag`: letters, digits, dots, dashes and, where it was stamped again, a plus sign. */
 export function formatVersion(version: Version): string {
   return `${version.wallMs}-${version.counter}-${version.writer}`;
 }
@@ -53,8 +53,8 @@ export class HybridLogicalClock {
   }
 
   /**
-   * Issues a stamp greater than every stamp issued before, and greater than
-   * `above` where that is given.
+   * Issues a stamp that was never issued before: greater than all this clock issued without going above another,
+   * and greater than `above` where that is given.
    *
    * Going above a stamp does not drag the clock along: one far-ahead key must
    * not push the stamps of all others ahead.

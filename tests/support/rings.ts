@@ -1,8 +1,18 @@
-import { liveLayouts, reportSynced } from "../../lib/core/membership.ts";
-import { admitMember, foundRing, type RingState } from "../../lib/core/membership.ts";
+import {
+  admitMember,
+  foundRing,
+  liveLayouts,
+  type Member,
+  reportSynced,
+  type RingState,
+} from "../../lib/core/membership.ts";
 
 /** A store at an address, at its first start. */
-export function store(address: string, storeId = `${address}1`, incarnation = 1) {
+export function store(
+  address: string,
+  storeId = `${address}1`,
+  incarnation = 1,
+): Pick<Member, "address" | "storeId" | "incarnation"> {
   return { address, storeId, incarnation };
 }
 
