@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { eventually } from "./support/eventually.ts";
 import { freePort } from "./support/free_port.ts";
+import { ROOT } from "./support/program.ts";
 import type { TestNode } from "./support/test_node.ts";
 import { type CliRun, Workspace } from "./support/workspace.ts";
 
@@ -139,6 +140,23 @@ Deno.test("client given a ring of three nodes", async (t) => {
         `${first!.port}`,
       ]);
       assertPrinted(named, "PUT OK a\n");
+    });
+
+    await work.step(t, "client given deno task -q cli, then prints the same and nothing else", async () => {
+      const command = [
+        Deno.execPath(),
+        "task",
+        "-q",
+        "--config",
+        `${ROOT}/deno.json`,
+        "cli",
+        "put",
+        "007",
+        "-5",
+      ];
+      const child = work.start("task", command, { MYDHT_SERVER: address });
+      assertEquals([await child.exit(), await child.stdout(), await child.stderr()], [0, "PUT OK 007\n", ""]);
+      assertEquals((await ask("get", "007")).stdout, "-5");
     });
 
     await work.step(t, "client given a file on standard input, then stores its bytes", async () => {

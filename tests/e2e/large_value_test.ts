@@ -15,7 +15,7 @@ const MAX_MEMORY_BYTES = 300 * MIB;
 Deno.test("ring given a large file, then stores and returns it in constant memory, whole or not at all", async (t) => {
   await Workspace.run(async (work) => {
     const ring = await work.ring(3);
-    const [first, second] = ring as [TestNode, TestNode, TestNode];
+    const [first, second, third] = ring as [TestNode, TestNode, TestNode];
     const env = { MYDHT_SERVER: first.address };
     const digests = new Map<string, string>();
     for (const [name, bytes] of [["big", FILE_BYTES], ["piped", STDIN_BYTES]] as const) {
@@ -59,6 +59,20 @@ Deno.test("ring given a large file, then stores and returns it in constant memor
 
     await work.step(t, "nodes given all of it, then none has had 300 MiB of memory", () => {
       for (const node of ring) assertMemory(node.child);
+    });
+
+    await work.step(t, "put given kill -9 of an owner meanwhile, then stores it all the same", async () => {
+      const child = work.start("put-kill", work.cliCommand(["put", "survivor", "-f", "piped.bin"]), env);
+      await eventually("the upload is under way", async () => await openUploads(third) > 0);
+      await third.kill();
+      assertEquals([await child.exit(TRANSFER_MS), await child.stdout()], [0, "PUT OK survivor\n"]);
+      third.restart();
+      await settled(ring);
+      // By itself it fetches the whole file.
+      await eventually("it is on the restarted node", async () => {
+        const { status } = await third.request("/keys/survivor?consistency=local", { method: "HEAD" });
+        return status === 200;
+      });
     });
 
     await work.step(t, "get -o given Ctrl-C, then leaves no file and exits 130", async () => {
