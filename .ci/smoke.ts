@@ -21,9 +21,15 @@ let failed = 0;
 try {
   const [program] = Deno.args;
   if (program === undefined) {
-    await tryProgram([Deno.execPath(), ...runArguments("run"), await bring("dist/cli.js")]);
+    const bundle = await bring("dist/cli.js");
+    await tryProgram([Deno.execPath(), ...runArguments("run"), bundle]);
+    await tryCluster([Deno.execPath(), ...runArguments("run"), "--allow-run", bundle]);
     await tryServe(await bring("dist/main.js"));
-  } else await tryProgram([await bring(program)]);
+  } else {
+    const command = [await bring(program)];
+    await tryProgram(command);
+    await tryCluster(command);
+  }
 } finally {
   await Deno.remove(directory, { recursive: true });
 }
@@ -51,6 +57,20 @@ async function tryProgram(command: readonly string[]): Promise<void> {
     await using node = await start(command, ["node", "--port", portOf(server)], {}, server);
     expect(await ask("get", "greeting"), "hello");
     await node.stop();
+  });
+}
+
+/** The program starts itself, wherever it stands. */
+async function tryCluster(command: readonly string[]): Promise<void> {
+  await attempt("a cluster that starts, shares a key and stops", async () => {
+    const port = freePort();
+    const last = `localhost:${port + 1}`;
+    const args = ["cluster", "--nodes", "2", "--port", `${port}`, "--data", `${directory}/cluster`];
+    await using cluster = await start(command, args, {}, last);
+    expect(await output(command, ["put", "greeting", "hello", "--port", `${port}`]), "PUT OK greeting\n");
+    expect(await output(command, ["get", "greeting", "--port", portOf(last)]), "hello");
+    await cluster.stop();
+    if (await isReady(last)) throw new Error(`${last} still runs`);
   });
 }
 
