@@ -5,7 +5,7 @@
  * in the same order. Fields may be added at the end of a shape; anything else is a new `WIRE_VERSION`.
  */
 import { decode as unpack, encode as pack } from "@msgpack/msgpack";
-import { DhtError, type DhtErrorCode, type ErrorFacts } from "./core/errors.ts";
+import { DHT_ERROR_CODES, DhtError, type ErrorFacts } from "./core/errors.ts";
 import { decodeRecord, encodeRecord } from "./core/record_codec.ts";
 import type { LayoutData } from "./core/layout.ts";
 import type { Member, RingState } from "./core/membership.ts";
@@ -15,13 +15,15 @@ import {
   type Decoded,
   type Field,
   flag,
-  float,
   list,
   oneOf,
   optional,
+  positive,
   shape,
   text,
+  TEXT_MAX_LENGTH,
   uint,
+  uintWithin,
 } from "./core/shape.ts";
 
 /** Version of this format. A node answers a message of another version with "bad_message". */
@@ -37,9 +39,13 @@ const head = shape({
 });
 const record: Field<StoredRecord> = { encode: encodeRecord, decode: decodeRecord };
 
+/** Copies of a key: a ring of more would be no use to anybody. */
+const replicas = uintWithin(1, 1_000);
 const layoutShape = shape({
-  members: list(shape({ address: text, storeId: text, version: uint, weight: float, zone: optional(text) })),
-  replicas: uint,
+  members: list(
+    shape({ address: text, storeId: text, version: uint, weight: positive, zone: optional(text) }),
+  ),
+  replicas,
   height: uint,
 });
 const member = shape({
@@ -48,7 +54,7 @@ const member = shape({
   incarnation: uint,
   state: oneOf("up", "leaving", "left", "removed"),
   version: uint,
-  weight: float,
+  weight: positive,
   zone: optional(text),
   report: shape({ sequence: uint, base: text, newest: text }),
 });
@@ -58,13 +64,14 @@ const layout: Field<LayoutData> = {
     layoutShape.encode({ ...data, members: data.members.map((m) => ({ ...m, zone: m.zone })) }),
   decode: (data) => {
     const decoded = layoutShape.decode(data);
+    if (decoded.members.length === 0) throw malformed();
     return { ...decoded, members: decoded.members.map(withoutEmptyZone) };
   },
 };
 const ringShape = shape({
   ringId: text,
-  partitions: uint,
-  replicas: uint,
+  partitions: uintWithin(1, 65_536),
+  replicas,
   base: layout,
   members: list(member),
   reported: list(layout, 10_000),
@@ -96,6 +103,7 @@ const task = shape({
   startedMs: uint,
   endedMs: optional(uint),
 });
+const errorCode = oneOf(...DHT_ERROR_CODES);
 const nothing = shape({});
 const place = { partition: uint, key: text };
 
@@ -297,19 +305,36 @@ function operation(name: unknown): Operation {
 }
 
 function encodeError(error: DhtError): unknown[] {
-  return [error.code, error.message, error.facts];
+  // A message may quote a reason of any length; what is longer than a text would not be read at all.
+  return [error.code, error.message.slice(0, TEXT_MAX_LENGTH), error.facts];
 }
 
 function decodeError(data: unknown): DhtError {
   if (!Array.isArray(data)) throw malformed();
   const [code, message, facts] = data;
-  return new DhtError(text.decode(code) as DhtErrorCode, text.decode(message), (facts ?? {}) as ErrorFacts);
+  return new DhtError(errorCode.decode(code), text.decode(message), decodeFacts(facts));
 }
+
+function decodeFacts(data: unknown): ErrorFacts {
+  if (typeof data !== "object" || data === null || Object.getPrototypeOf(data) !== Object.prototype) {
+    throw malformed();
+  }
+  if (!Object.values(data).every(isFact)) throw malformed();
+  return data as ErrorFacts;
+}
+
+function isFact(value: unknown): boolean {
+  return ["string", "number", "boolean"].includes(typeof value) ||
+    (Array.isArray(value) && value.every((item) => typeof item === "string"));
+}
+
+// Room is made for a list as long as a message says before its items are read.
+const LIST_MAX_LENGTH = 100_000;
 
 function unpackList(data: Uint8Array): unknown[] {
   let list: unknown;
   try {
-    list = unpack(data);
+    list = unpack(data, { maxArrayLength: LIST_MAX_LENGTH, maxMapLength: LIST_MAX_LENGTH });
   } catch (cause) {
     throw new DhtError("bad_message", "Cannot read message: not MessagePack", {}, { cause });
   }
@@ -319,9 +344,10 @@ function unpackList(data: Uint8Array): unknown[] {
 
 function checkWireVersion(found: unknown): void {
   if (found === WIRE_VERSION) return;
+  const format = typeof found === "number" ? found : "unknown";
   throw new DhtError(
     "bad_message",
-    `Cannot read message: its format is ${found}, this node speaks ${WIRE_VERSION}`,
+    `Cannot read message: its format is ${format}, this node speaks ${WIRE_VERSION}`,
   );
 }
 

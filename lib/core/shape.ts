@@ -18,12 +18,24 @@ export const uint: Field<number> = checked("a whole number", (data): data is num
   return typeof data === "number" && Number.isSafeInteger(data) && data >= 0;
 });
 
-/** Any finite number. */
-export const float: Field<number> = checked("a number", (data): data is number => Number.isFinite(data));
+/** A whole number of that range, both ends included. */
+export function uintWithin(least: number, most: number): Field<number> {
+  return checked(`a whole number from ${least} to ${most}`, (data): data is number => {
+    return typeof data === "number" && Number.isInteger(data) && data >= least && data <= most;
+  });
+}
 
-/** A text, of at most 4,096 UTF-16 units. */
+/** A finite number above 0. */
+export const positive: Field<number> = checked("a number above 0", (data): data is number => {
+  return typeof data === "number" && Number.isFinite(data) && data > 0;
+});
+
+/** UTF-16 units a text may have. */
+export const TEXT_MAX_LENGTH = 4_096;
+
+/** A text. */
 export const text: Field<string> = checked("a text", (data): data is string => {
-  return typeof data === "string" && data.length <= 4_096;
+  return typeof data === "string" && data.length <= TEXT_MAX_LENGTH;
 });
 
 /** Yes or no. */

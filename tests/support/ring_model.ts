@@ -199,8 +199,11 @@ export class RingModel {
     for (const to of running) if (this.#random.chance(reach)) to.ring = mergeRings(to.ring, from.ring);
   }
 
-  #change(at: ModelNode): void {
+  #change(anyone: ModelNode): void {
     const random = this.#random;
+    // The last that came may well be the next to go: then the layout without it is asked for again.
+    const last = this.nodes.at(-1)!;
+    const at = last.running && random.chance(0.4) ? last : anyone;
     const self = at.ring.members.get(at.address)!;
     const mine = self.storeId === at.storeId;
     const up = [...at.ring.members.values()].filter((member) => member.state === "up");
