@@ -13,6 +13,8 @@ import type { Workload } from "./workload.ts";
 
 /** Virtual time in which a ring must have settled once all faults have ended. */
 const SETTLE_MS = 120_000;
+/** Virtual time after which no request that nobody waits for any more can still change anything. */
+const QUIET_MS = 16_000;
 /** Virtual time one task may take. */
 const TASK_MS = 60_000;
 /** Runs of balance before every owner must hold the same: one that began before the last fault ended may fail. */
@@ -41,6 +43,7 @@ export async function checkConvergence(sim: Simulation, workload: Workload): Pro
   const violations: string[] = [];
   try {
     await heal(sim);
+    await sim.sleep(QUIET_MS);
     await runTask(sim, sim.ready[0]!, "balance", BALANCES);
     const before = await compareOwners(sim, workload.keys, violations);
     await readAll(workload, before, violations);
@@ -66,21 +69,16 @@ export async function runTask(
   kind: "balance" | "purge",
   tries = 1,
 ): Promise<TaskView> {
-  const node = nodeAt(host);
-  const { process } = host;
   for (let attempt = 1;; attempt++) {
-    const { id } = await (kind === "balance" ? node.balance() : node.purge());
+    const { id } = await host.request((node) => kind === "balance" ? node.balance() : node.purge());
     const deadlineMs = sim.nowMs + TASK_MS;
-    let task = await node.task(id);
+    let task = await host.request((node) => node.task(id));
     while (!task.done) {
       if (sim.nowMs > deadlineMs) {
         throw new Error(`${kind} at ${host.address} takes more than ${TASK_MS} virtual ms`);
       }
       await sim.sleep(50);
-      if (host.process !== process || process?.alive !== true) {
-        throw new Error(`${host.address} died meanwhile`);
-      }
-      task = await node.task(id);
+      task = await host.request((node) => node.task(id));
     }
     if (task.failed === 0) return task;
     if (attempt === tries) throw new Error(`${kind} at ${host.address} failed: ${task.error}`);

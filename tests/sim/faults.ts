@@ -5,7 +5,7 @@ import { nodeAt, type Simulation } from "./simulation.ts";
 
 const HOUR_MS = 3_600_000;
 /** How long a fault waits for a node to be back before the next may come. */
-const RECOVERY_MS = 60_000;
+const RECOVERY_MS = 120_000;
 
 /** Everything that can go wrong by itself. */
 const FAULTS = [
@@ -15,6 +15,7 @@ const FAULTS = [
   "isolate",
   "deafen",
   "mute",
+  "sever",
   "wipe",
   "jumpClock",
   "stopClock",
@@ -80,7 +81,9 @@ export class Faults {
     if (this.#stopped || ready.length < 3) return;
     const host = this.#random.pick(ready);
     this.count(kind);
-    if (kind === "isolate" || kind === "deafen" || kind === "mute") return await this.#cutOff(host, kind);
+    if (kind === "isolate" || kind === "deafen" || kind === "mute" || kind === "sever") {
+      return await this.#cutOff(host, kind);
+    }
     if (this.#isChanging()) this.count("crashes in a layout change");
     await this.#end(host, kind);
     if (host.gone) return;
@@ -118,15 +121,17 @@ export class Faults {
     });
   }
 
-  async #cutOff(host: Host, kind: "isolate" | "deafen" | "mute"): Promise<void> {
+  async #cutOff(host: Host, kind: "isolate" | "deafen" | "mute" | "sever"): Promise<void> {
     const others = this.#sim.hosts.map(({ address }) => address).filter((address) =>
       address !== host.address
     );
-    const self = [host.address];
-    this.#sim.trace.note(`${host.address} is cut off: ${kind}`);
+    // Severed nodes do not reach one another, and both reach all others.
+    const far = kind === "sever" ? [this.#random.pick(others)] : others;
+    const near = [host.address];
+    this.#sim.trace.note(`${kind}: ${host.address} is cut off from ${far.join(", ")}`);
     const heals = [
-      ...(kind === "mute" ? [] : [this.#sim.network.cut(others, self)]),
-      ...(kind === "deafen" ? [] : [this.#sim.network.cut(self, others)]),
+      ...(kind === "mute" ? [] : [this.#sim.network.cut(far, near)]),
+      ...(kind === "deafen" ? [] : [this.#sim.network.cut(near, far)]),
     ];
     await this.#sim.sleep(this.#random.between(500, 8_000));
     heals.forEach((heal) => heal());

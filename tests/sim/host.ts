@@ -120,6 +120,20 @@ export class Host {
     return this.running?.node.readiness().ready === true;
   }
 
+  /** Asks the node something over a connection, which breaks when the process dies. */
+  request<T>(ask: (node: DhtNode) => Promise<T>): Promise<T> {
+    const { process } = this;
+    const node = process?.alive === true ? process.running?.node : undefined;
+    if (process === undefined || node === undefined) {
+      return Promise.reject(new Error(`${this.address} does not run`));
+    }
+    return new Promise<T>((resolve, reject) => {
+      const onDeath = (): void => reject(new Error(`the connection to ${this.address} broke`));
+      process.onDeath.add(onDeath);
+      ask(node).then(resolve, reject).finally(() => process.onDeath.delete(onDeath));
+    });
+  }
+
   /** Starts the process, which founds or joins a ring or finds the one it was in. */
   boot(servers: readonly string[] = this.#servers): void {
     this.#servers = servers;

@@ -42,6 +42,9 @@ export const FAIR: Readonly<Weather> = {
 /** A connection to nobody is refused as often as it is simply not answered: a dead process, a dead machine. */
 const REFUSED = 0.5;
 
+/** Share of the lost messages that nobody notices before the caller's patience ends. */
+const SILENT = 0.2;
+
 /** The virtual network between all nodes. */
 export class Network {
   readonly weather: Weather = { ...FAIR };
@@ -123,11 +126,12 @@ export class Network {
 
   #send(exchange: Exchange): void {
     const { sender, address, message } = exchange;
-    this.#carry(sender.address, address, message, () => {
+    const noticed = (): void => this.#breakLater(exchange);
+    this.#carry(sender.address, address, message, noticed, () => {
       const target = this.#endpoints.get(address);
       if (target?.alive === true && target.receive !== undefined) return this.#deliver(exchange, target);
       if (!this.#random.chance(REFUSED)) return;
-      this.#carry(address, sender.address, NO_BYTES, () => exchange.fail("connection refused"));
+      this.#carry(address, sender.address, NO_BYTES, noticed, () => exchange.fail("connection refused"));
     });
   }
 
@@ -137,7 +141,7 @@ export class Network {
     const back = (bytes: Uint8Array, arrive: () => void): void => {
       if (answered) return;
       answered = true;
-      this.#carry(address, sender.address, bytes, arrive);
+      this.#carry(address, sender.address, bytes, () => this.#breakLater(exchange), arrive);
     };
     // Whether the other side of a connection learns that a process died, is chance.
     const noticed = this.#random.chance(REFUSED);
@@ -155,13 +159,22 @@ export class Network {
     );
   }
 
+  /** Most connections that lose something break, and the caller learns of it; the others are silent. */
+  #breakLater({ fail }: Exchange): void {
+    if (this.#random.chance(SILENT)) return;
+    this.#scheduler.after(this.#random.between(1, 300), () => fail("connection lost"));
+  }
+
   /** Brings bytes from one address to another, or loses them. */
-  #carry(from: string, to: string, bytes: Uint8Array, arrive: () => void): void {
+  #carry(from: string, to: string, bytes: Uint8Array, lose: () => void, arrive: () => void): void {
     this.counts.sent++;
     const lost = this.#random.chance(this.weather.loss);
     const delayMs = this.#delayMs();
     this.#trace.count(`${from} > ${to} ${encodeHex(hash128(bytes))} ${lost ? "lost" : delayMs}`);
-    if (lost) return void this.counts.lost++;
+    if (lost) {
+      this.counts.lost++;
+      return lose();
+    }
     this.#scheduler.after(delayMs, () => {
       // A cut swallows also what was on its way when it came.
       if (this.passes(from, to)) arrive();

@@ -56,9 +56,9 @@ export class Operators {
     this.#faults.count("leave");
     this.#sim.trace.note(`${host.address} is told to leave`);
     host.leaving = true;
-    await nodeAt(host).leave();
-    // One that crashes on the way stays, when it is started again.
     const { process } = host;
+    await host.request((node) => node.leave()).catch(() => {});
+    // One that crashes on the way stays, when it is started again.
     await this.#patiently(() => host.gone || host.process !== process);
     host.leaving = false;
   }
@@ -69,14 +69,9 @@ export class Operators {
     host.crash();
     host.gone = true;
     await this.#patiently(async () => {
-      const helper = this.#sim.ready[0];
-      if (helper === undefined) return false;
-      try {
-        await nodeAt(helper).remove(host.address, { force: false });
-        return true;
-      } catch {
-        return false;
-      }
+      const helper = this.#sim.ready.find((other) => !other.leaving);
+      const removed = helper?.request((node) => node.remove(host.address, { force: false }));
+      return await removed?.then(() => true, () => false) ?? false;
     });
     await this.#patiently(() => this.#sim.ready.every((other) => !nodeAt(other).ring().changing));
   }
@@ -109,14 +104,21 @@ export class Operators {
     if (ready.length === 0) return;
     if (this.#random.chance(0.25)) return await this.#tidy(this.#random.pick(ready));
     if (staying.length < fewest || (staying.length < most && dice < 0.5)) {
-      await this.join(dice < 0.15 ? this.#returning() : undefined);
+      const returning = dice < 0.15 ? this.#returning() : undefined;
+      const several = Math.min(most - staying.length, this.#random.pick([1, 1, 2, 3]));
+      await Promise.all(
+        Array.from({ length: several }, (_, i) => this.join(i === 0 ? returning : undefined)),
+      );
       return;
     }
     const candidates = ready.filter((host) => staying.includes(host));
     if (staying.length === fewest || candidates.length === 0) return;
     const host = this.#random.pick(candidates);
-    if (dice < 0.8) await this.leave(host);
-    else await this.#faults.takeTurn(() => host.ready ? this.removeDead(host) : Promise.resolve());
+    if (dice < 0.8) {
+      const several = Math.min(staying.length - fewest, this.#random.pick([1, 1, 2]));
+      const leavers = [host, ...candidates.filter((other) => other !== host)].slice(0, several);
+      await Promise.all(leavers.map((leaver) => this.leave(leaver)));
+    } else await this.#faults.takeTurn(() => host.ready ? this.removeDead(host) : Promise.resolve());
   }
 
   /** A machine whose node left or was removed, with its old disk. */

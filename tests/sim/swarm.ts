@@ -11,6 +11,7 @@ import { Workload, type WorkloadOptions } from "./workload.ts";
 
 const HOUR_MS = 3_600_000;
 
+const KEYS = ["a", "b", "c", "d/e", "f", "g", "h", "i", "j", "k", "l", "m"];
 const FAULTY_MS = 15_000;
 
 /** How one seed ended. */
@@ -58,8 +59,9 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
     seed,
     ...(options.tampering === undefined ? {} : { tampering: options.tampering }),
   });
-  const thinkMs = random.pick([30, 100, 300]);
-  const workload = new Workload(sim, { thinkMs, ...options.workload });
+  const thinkMs = random.pick([10, 30, 100, 300]);
+  const keys = KEYS.slice(0, random.pick([3, 4, 6, 12]));
+  const workload = new Workload(sim, { thinkMs, keys, clients: random.pick([3, 5, 8]), ...options.workload });
   const faults = new Faults(sim, options.faults);
   const violations: string[] = [];
   try {
@@ -93,7 +95,7 @@ export function checkHistory(workload: Workload, rules = { readsStick: true }): 
 }
 
 async function playRandomly({ sim, workload, faults, random }: Play, options: SwarmOptions): Promise<void> {
-  const operators = ["x", "y"].map((name) => new Operators(sim, faults, name, { fewest: 3, most: 6 }));
+  const operators = ["x", "y"].map((name) => new Operators(sim, faults, name, { fewest: 3, most: 7 }));
   await sim.startRing(random.pick([3, 3, 4, 5]));
   setMachines(sim, random);
   const { loss, duplicate, slow } = options.weather ?? {};
@@ -103,7 +105,7 @@ async function playRandomly({ sim, workload, faults, random }: Play, options: Sw
     slow: slow ?? random.pick([0.02, 0.1]),
   });
   workload.start();
-  faults.start(options.faultPauseMs ?? random.pick([300, 1_000, 4_000]));
+  faults.start(options.faultPauseMs ?? random.pick([200, 800, 3_000]));
   const operatorPauseMs = options.operatorPauseMs ?? random.pick([300, 1_000, 4_000, 60_000]);
   operators.slice(random.below(2)).forEach((operator) => operator.start(operatorPauseMs));
   await sim.sleep(options.faultyMs ?? FAULTY_MS);
