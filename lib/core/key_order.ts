@@ -3,6 +3,14 @@
  *
  * JavaScript orders strings by UTF-16 units, which puts U+10000 and beyond
  * before U+E000; databases and other languages do not.
+ *
+ * @example Beyond the first plane
+ * ```ts
+ * import { assert } from "@std/assert";
+ *
+ * assert(compareKeys("\u{e000}", "\u{1f600}") < 0);
+ * assert("\u{e000}" > "\u{1f600}");
+ * ```
  */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);

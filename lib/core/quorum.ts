@@ -9,14 +9,6 @@ export function writeQuorum(n: number): number {
  *
  * Overlap lets a read meet the last acknowledged write; it says nothing of
  * writes whose outcome is unknown.
- *
- * @example Three owners; two owners
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { readQuorum, writeQuorum } from "./quorum.ts";
- * assertEquals([writeQuorum(3), readQuorum(3)], [2, 2]);
- * assertEquals([writeQuorum(2), readQuorum(2)], [2, 1]);
- * ```
  */
 export function readQuorum(n: number): number {
   return n - writeQuorum(n) + 1;
@@ -25,6 +17,22 @@ export function readQuorum(n: number): number {
 /**
  * What one request needs: in each live layout, answers from some of the key's
  * owners there.
+ *
+ * @example A write while d takes the place of a
+ * ```ts
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const needs: QuorumNeed[] = [
+ *   { owners: ["b", "c", "d"], required: writeQuorum(3) },
+ *   { owners: ["a", "b", "c"], required: writeQuorum(3) },
+ * ];
+ * assertEquals(allOwners(needs), ["b", "c", "d", "a"]);
+ * assert(isMet(needs, (owner) => "bc".includes(owner)));
+ * assert(!isMet(needs, (owner) => "cd".includes(owner)));
+ * assert(isReachable(needs, (lost) => "ad".includes(lost)));
+ * assertEquals([writeQuorum(3), readQuorum(3)], [2, 2]);
+ * assertEquals([writeQuorum(2), readQuorum(2)], [2, 1]);
+ * ```
  */
 export interface QuorumNeed<Owner extends string = string> {
   readonly owners: readonly Owner[];

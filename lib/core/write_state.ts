@@ -11,7 +11,22 @@ export type WriteStep =
   /** Too few owners can still acknowledge: the outcome is unknown. */
   | { readonly kind: "fail" };
 
-/** One attempt to write one version: acknowledgements in, what to do next out. */
+/**
+ * One attempt to write one version: acknowledgements in, what to do next out.
+ *
+ * @example Two of three owners hold something newer
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const write = new WriteState([{ owners: ["a", "b", "c"], required: 2 }]);
+ * write.refuse("a", { wallMs: 7, counter: 0, writer: "x.1" });
+ * write.acknowledge("b");
+ * assertEquals(write.step(), { kind: "wait" });
+ * write.refuse("c", { wallMs: 9, counter: 0, writer: "x.1" });
+ * const step: WriteStep = write.step();
+ * assertEquals(step, { kind: "restamp", above: { wallMs: 9, counter: 0, writer: "x.1" } });
+ * ```
+ */
 export class WriteState {
   readonly #needs: readonly QuorumNeed[];
   readonly acknowledged = new Set<string>();
