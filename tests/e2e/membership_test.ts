@@ -51,6 +51,18 @@ Deno.test("node given Ctrl-C in a ring of four, then hands over, exits 0, and jo
   });
 });
 
+Deno.test("node with the only copies of keys given Ctrl-C, then goes only when another has them", async () => {
+  await Workspace.run(async (work) => {
+    const [stays, leaver] = await work.ring(2, { flags: ["--replicas", "1"] }) as [TestNode, TestNode];
+    for (const key of KEYS) await stays.put(key, key);
+    const { localKeys } = await leaver.status();
+    assert(localKeys > 0 && localKeys < KEYS.length, `${localKeys} of ${KEYS.length} keys`);
+    leaver.child.signal("SIGINT");
+    assertEquals(await leaver.child.exit(), 0);
+    for (const key of KEYS) assertEquals((await stays.get(key)).text, key);
+  });
+});
+
 Deno.test("client given leave HOST:PORT, then that node leaves and ends, and a ring of two takes writes", async () => {
   await Workspace.run(async (work) => {
     const [first, second, third] = await work.ring(3) as [TestNode, TestNode, TestNode];
@@ -87,6 +99,21 @@ Deno.test("remove given nodes of four, then refuses one that answers, and brings
     await settled([first, second]);
     for (const key of KEYS) assertEquals((await second.get(key)).text, key);
     assertEquals((await second.put("after", "two")).status, 200);
+  });
+});
+
+Deno.test("remove given one dead node of two, then asks for --force, and writes go on after it", async () => {
+  await Workspace.run(async (work) => {
+    const [first, second] = await work.ring(2) as [TestNode, TestNode];
+    await first.put("a", "1");
+    await second.kill();
+    const remove = (...args: string[]) =>
+      work.cli(["remove", second.address, ...args], { env: { MYDHT_SERVER: first.address } });
+    const asked = await remove();
+    assertEquals([asked.code, asked.stdout, /--force/.test(asked.stderr)], [1, "", true]);
+    assertEquals(await remove("--force"), ok("REMOVE ok\n"));
+    assertEquals((await first.get("a")).text, "1");
+    assertEquals((await first.put("a", "2")).status, 200);
   });
 });
 
