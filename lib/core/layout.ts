@@ -28,8 +28,8 @@ export interface LayoutData {
   /** Copies of each partition that are wanted (N). */
   readonly replicas: number;
   /**
-   * Sum of all members' versions when it was made, those outside the layout included. Whatever one node
-   * learns, this never falls; see `compareLayouts`.
+   * How far all members had come when it was made, those outside the layout included: a sum that rises with every
+   * version and state of any of them. Whatever one node learns, it never falls; see `compareLayouts`.
    */
   readonly height: number;
 }
@@ -40,9 +40,13 @@ export interface LayoutData {
  */
 export function compareLayouts(a: LayoutData, b: LayoutData): number {
   if (a === b) return 0;
-  // At equal heights one can only follow the other where another store won an address at the same version.
-  return a.height - b.height || compareTexts(storeIds(a), storeIds(b)) ||
-    compareTexts(layoutName(a), layoutName(b));
+  // At equal heights one can only follow the other where at some address, of equal version and state,
+  // another store won, or another weight or zone: the greater, as members are merged.
+  return a.height - b.height ||
+    compareLists(a.members.map((m) => m.storeId), b.members.map((m) => m.storeId)) ||
+    compareLists(a.members.map((m) => m.weight), b.members.map((m) => m.weight)) ||
+    compareLists(a.members.map((m) => m.zone ?? ""), b.members.map((m) => m.zone ?? "")) ||
+    compareLists([layoutName(a)], [layoutName(b)]);
 }
 
 // What follows from data that does not change is worked out once, for as long as the data is in use.
@@ -209,10 +213,8 @@ function hashedName({ replicas, height, members }: LayoutData): string {
   return encodeHex(hash128(JSON.stringify([replicas, height, fields]))).slice(0, 16);
 }
 
-function storeIds(data: LayoutData): string {
-  return data.members.map((member) => member.storeId).join();
-}
-
-function compareTexts(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function compareLists<T extends string | number>(a: readonly T[], b: readonly T[]): number {
+  const at = a.findIndex((item, i) => item !== b[i]);
+  if (at === -1 || at >= b.length) return a.length - b.length;
+  return a[at]! < b[at]! ? -1 : 1;
 }

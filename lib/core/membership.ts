@@ -58,6 +58,7 @@ const NO_REPORT: SyncReport = { sequence: 0, base: "", newest: "" };
 
 /** Which of two states of equal version wins: the one nearer the end. */
 const STATE_RANK: Readonly<Record<MemberState, number>> = { up: 0, leaving: 1, left: 2, removed: 3 };
+const STATES = Object.keys(STATE_RANK).length;
 
 /** The state of a ring that one node founds. */
 export function foundRing(options: {
@@ -236,7 +237,7 @@ function layoutOf(members: ReadonlyMap<string, Member>, replicas: number): Layou
   const chosen = up.length > 0 ? up : all.filter((member) => member.state === "leaving");
   return {
     replicas,
-    height: all.reduce((sum, member) => sum + member.version, 0),
+    height: all.reduce((sum, member) => sum + heightOf(member), 0),
     members: chosen.map(({ address, storeId, version, weight, zone }) => ({
       address,
       storeId,
@@ -255,6 +256,11 @@ function mergeReported(a: readonly LayoutData[], b: readonly LayoutData[]): read
 
 function laterThan(base: LayoutData, layouts: readonly LayoutData[]): readonly LayoutData[] {
   return layouts.filter((layout) => compareLayouts(layout, base) > 0);
+}
+
+/** Rises with the version, and at equal versions with the state that wins: as `compareMembers` orders them. */
+function heightOf({ version, state }: Member): number {
+  return version * STATES + STATE_RANK[state];
 }
 
 function mergeMembers(a: Member, b: Member): Member {

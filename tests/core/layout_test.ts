@@ -53,6 +53,20 @@ Deno.test("compareLayouts() given a greater height, then it is the later, whatev
   assert(compareLayouts({ ...dataOf("ab"), height: 9 }, { ...dataOf("xyz"), height: 8 }) > 0);
 });
 
+const LATER: Record<string, LayoutData> = {
+  "a greater store id": withMember({ storeId: "c9" }),
+  "a greater weight": withMember({ weight: 2 }),
+  "a zone": withMember({ zone: "x" }),
+  "a greater store id and a lesser weight": withMember({ storeId: "c9", weight: 0.5 }),
+};
+
+for (const [name, data] of Object.entries(LATER)) {
+  Deno.test(`compareLayouts() given equal heights and ${name} at one address, then it is the later, as members merge`, () => {
+    assert(compareLayouts(data, BASE) > 0);
+    assert(compareLayouts(BASE, data) < 0);
+  });
+}
+
 Deno.test("Layout.of() given the same data twice, then the same layout with its tables", () => {
   assertStrictEquals(Layout.of(BASE, PARTITIONS), Layout.of(BASE, PARTITIONS));
   assert(Layout.of(BASE, PARTITIONS) !== Layout.of(BASE, 1));

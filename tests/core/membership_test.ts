@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { DhtError } from "../../lib/core/errors.ts";
-import { isChanging } from "../../lib/core/layout.ts";
+import { compareLayouts, isChanging } from "../../lib/core/layout.ts";
 import {
   admitMember,
   changeMember,
@@ -236,4 +236,13 @@ Deno.test("mergeRings() given two bases of equal height, then both come to the s
   assertEquals(one!.height, two!.height);
   assertEquals(mergeRings(states[0], states[1]).base, two);
   assertEquals(mergeRings(states[1], states[0]).base, two);
+});
+
+Deno.test("mergeRings() given a node came back while it was removed, then the layout without it is the later", () => {
+  const leaving = changeMember(syncedRing(["a", "b", "c"]), "c", { state: "leaving" });
+  const back = changeMember(leaving, "c", { state: "up" });
+  const merged = mergeRings(back, changeMember(leaving, "c", { state: "removed" }));
+  const [earlier, later] = [back, merged].map((ring) => liveLayouts(ring).newest.data);
+  assertEquals(later!.members.map((member) => member.address), ["a", "b"]);
+  assert(compareLayouts(later!, earlier!) > 0);
 });
