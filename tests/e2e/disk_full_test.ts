@@ -14,15 +14,14 @@ const SMALL_DISK = [
 
 /** Whether this machine lets its user have such a disk. */
 function canMount(): boolean {
-  const [program, ...args] = [
-    ...SMALL_DISK,
-    `${Deno.makeTempDirSync({ prefix: "mydht-e2e-" })}/disk`,
-    "true",
-  ];
+  const directory = Deno.makeTempDirSync({ prefix: "mydht-e2e-" });
   try {
+    const [program, ...args] = [...SMALL_DISK, `${directory}/disk`, "true"];
     return new Deno.Command(program!, { args, stderr: "null" }).outputSync().success;
   } catch {
     return false;
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
   }
 }
 
