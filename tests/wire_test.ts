@@ -159,6 +159,23 @@ Deno.test("reply given each code of an error, then it comes back", () => {
   }
 });
 
+const BAD_FACTS: Record<string, unknown> = {
+  "no facts": undefined,
+  "a list": ["node"],
+  "a text": "node",
+  "a fact that is null": { node: null },
+  "a fact that is an object": { node: {} },
+  "a fact that is a list of numbers": { asked: [1] },
+};
+
+for (const [name, facts] of Object.entries(BAD_FACTS)) {
+  Deno.test(`reply given an error with ${name} in place of its facts, then it is refused as malformed`, () => {
+    assertBadMessage(() =>
+      decodeReply(encode([WIRE_VERSION, ["stopping", "Cannot answer", facts], null]), [])
+    );
+  });
+}
+
 Deno.test("reply given an error whose message is very long, then its beginning arrives", () => {
   const error = new DhtError("store_failed", "x".repeat(10_000));
   const reply = decodeReply(encodeReply({ kind: "refused", error, ring: undefined }, []), []);

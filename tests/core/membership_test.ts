@@ -72,6 +72,17 @@ Deno.test("ring given reports for a base that was replaced meanwhile, then they 
   assert(isChanging(liveLayouts(report(ring, "e"))));
 });
 
+Deno.test("ring given reports for a newest layout that was overtaken, then they do not count", () => {
+  const joining = admitMember(syncedRing(["a", "b", "c"]), store("d"));
+  const ring = report(admitMember(["a", "b", "c"].reduce(report, joining), store("e")), "e");
+  assertEquals(unsyncedMembers(ring, liveLayouts(ring)).map((member) => member.address), [
+    "a",
+    "b",
+    "c",
+    "d",
+  ]);
+});
+
 Deno.test("reportSynced() given layouts that are live no more, then it changes nothing", () => {
   const joining = admitMember(syncedRing(["a", "b", "c"]), store("d"));
   const { base, newest } = liveLayouts(joining);
