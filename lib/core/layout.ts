@@ -66,6 +66,7 @@ export class Layout {
   readonly #ids: readonly OwnerId[];
   readonly #partitions: number;
   #table: readonly Uint16Array[] | undefined;
+  readonly #lists: (readonly OwnerId[])[] = [];
 
   /** The layout of that data; the same object, with the tables it has built, for as long as the data is the same object. */
   static of(data: LayoutData, partitions: number): Layout {
@@ -85,8 +86,8 @@ export class Layout {
   }
 
   /** Owners of a partition, the first in line first. */
-  owners(partition: number): OwnerId[] {
-    return Array.from(this.#placement()[partition]!, (i) => this.#ids[i]!);
+  owners(partition: number): readonly OwnerId[] {
+    return this.#lists[partition] ??= Array.from(this.#placement()[partition]!, (i) => this.#ids[i]!);
   }
 
   /** Whether that store is a member. */

@@ -16,6 +16,8 @@ import type { Written } from "./service.ts";
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Silence after which a read asks further owners. */
 const HEDGE_MS = 250;
+/** Why the wait for further owners ended: one value for all, as an error of its own for each read would be costly. */
+const SILENCE_BROKEN = new Error("A reply came in time");
 /** Wait before a request that met other layouts is made again: the other side is catching up. */
 const CATCH_UP_MS = 20;
 
@@ -344,7 +346,7 @@ class QuorumReader {
       () => {},
     );
     await Promise.race([reply, hedge]);
-    silence.abort();
+    silence.abort(SILENCE_BROKEN);
   }
 }
 
