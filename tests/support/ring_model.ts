@@ -21,6 +21,8 @@ import {
 import { allOwners, isMet, type QuorumNeed, readQuorum } from "../../lib/core/quorum.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 
+/** Rounds in which all nodes tell and pull, after which even the largest ring of a model must be at rest. */
+const MAX_ROUNDS = 100;
 /** Operations that are still on their way; earlier ones are lost. */
 const MAX_WAITING = 20;
 
@@ -139,18 +141,24 @@ export class RingModel {
   #lastVersion = 0;
   #lastStore = 0;
   #removalsLeft: number;
-  readonly #habits: readonly number[];
+  /** How likely each thing is to happen next: drawn anew for every run, so that each is another kind of ring. */
+  readonly #habits: {
+    readonly change: number;
+    readonly tell: number;
+    readonly pull: number;
+    readonly begin: number;
+  };
 
   constructor(random: SeededRandom, options: ModelOptions) {
     this.#random = random;
     this.#options = options;
     this.#removalsLeft = options.removals;
-    this.#habits = [
-      0.05 + 0.2 * random.next(),
-      0.2 + 0.5 * random.next(),
-      0.3 + 0.6 * random.next(),
-      0.2 + 0.7 * random.next(),
-    ];
+    this.#habits = {
+      change: 0.05 + 0.2 * random.next(),
+      tell: 0.2 + 0.5 * random.next(),
+      pull: 0.3 + 0.6 * random.next(),
+      begin: 0.2 + 0.7 * random.next(),
+    };
     this.#acknowledged = Array.from({ length: options.partitions }, () => 0);
     const self = { address: "a", storeId: this.#storeId(), incarnation: 1 };
     this.nodes.push(
@@ -166,22 +174,22 @@ export class RingModel {
     }
   }
 
-  /** Does one thing at random. @throws {Error} If an acknowledged write could be, or was, missed. */
+  /** Does one thing at random. @throws {Error} If a read missed a write that was acknowledged before it began. */
   step(): void {
     const random = this.#random;
     const running = this.nodes.filter((node) => node.running);
-    const [change, gossip, pull, begin] = this.#habits;
-    if (random.chance(change!)) this.#change(random.pick(running));
-    else if (random.chance(gossip!)) this.#announce(random.pick(running), running);
-    else if (random.chance(pull!)) {
+    const { change, tell, pull, begin } = this.#habits;
+    if (random.chance(change)) this.#change(random.pick(running));
+    else if (random.chance(tell)) this.#announce(random.pick(running), running);
+    else if (random.chance(pull)) {
       running.forEach((node) => random.chance(0.8) && node.pullFrom(this.nodes, random));
-    } else if (random.chance(begin!)) this.#begin(random.pick(running));
+    } else if (random.chance(begin)) this.#begin(random.pick(running));
     else if (this.#operations.size > 0) this.#deliver(random.pick([...this.#operations]));
   }
 
   /** Lets every node hear of all and pull what it must, until nothing changes any more. */
   settle(): void {
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
       const before = this.nodes.map((node) => node.ring);
       const running = this.nodes.filter((node) => node.running);
       for (const from of running) for (const to of running) to.ring = mergeRings(to.ring, from.ring);
@@ -291,7 +299,7 @@ export class RingModel {
     }
   }
 
-  /** Whether any node could now read without meeting the last acknowledged write. */
+  /** @throws {Error} If any node could now read without meeting the last acknowledged write. */
   check(): void {
     for (const reader of this.nodes) {
       if (!reader.running) continue;
