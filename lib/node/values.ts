@@ -168,6 +168,8 @@ class Upload {
       valueBytes += bytes.length;
       // One message is on its way while the next is read from the client.
       await sending;
+      // The message before this was full and the last.
+      if (bytes.length === 0) break;
       const chunks = cut(bytes);
       sending = this.#inBackground((owner) =>
         this.#deps.peers.ask(owner, undefined, "writeChunks", { id: this.id, first, chunks }, OWN_LANE)
