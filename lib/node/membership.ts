@@ -21,6 +21,9 @@ import type { JoinRequest } from "./service.ts";
 const JOIN_RETRY_MS = 500;
 const JOIN_RETRY_MAX_MS = 15_000;
 
+/** How long the claim of another ring on this address counts: its nodes repeat it every ten seconds or more often. */
+const FOREIGN_RING_MS = 30_000;
+
 /** How a node comes into a ring. */
 export interface EnterOptions {
   /** Nodes to join through, tried in turn. */
@@ -50,7 +53,7 @@ export class MembershipService {
   readonly #log: Log;
   readonly #entered = Promise.withResolvers<void>();
   #waitingFor: string | undefined;
-  #foreignRing: string | undefined;
+  #foreignRing: { readonly ringId: string; readonly heardMs: number } | undefined;
 
   constructor(
     deps: { keeper: RingKeeper; peers: Peers; gossip: Gossip; clock: Clock; random: Random; log: Log },
@@ -158,15 +161,18 @@ export class MembershipService {
 
   /** Another ring knows this address: most likely this node lost its disk and founded a ring of its own. */
   noteForeignRing(ringId: string): void {
-    if (this.#foreignRing === ringId) return;
-    this.#foreignRing = ringId;
+    const known = this.foreignRing === ringId;
+    this.#foreignRing = { ringId, heardMs: this.#clock.monotonicMs() };
+    if (known) return;
     const advice = "stop this node, put its data directory aside and start it with --server";
     this.#log.event("error", "foreign_ring", `Ring ${ringId} lists this node's address: ${advice}`);
   }
 
-  /** A warning for the status page, where another ring claims this address. */
+  /** The id of another ring that claims this address, and said so of late. */
   get foreignRing(): string | undefined {
-    return this.#foreignRing;
+    const foreign = this.#foreignRing;
+    if (foreign === undefined) return undefined;
+    return this.#clock.monotonicMs() - foreign.heardMs < FOREIGN_RING_MS ? foreign.ringId : undefined;
   }
 
   /** Whether this node may be sent requests. */
@@ -174,10 +180,11 @@ export class MembershipService {
     if (!this.#keeper.inRing) {
       return { ready: false, reason: this.#waitingFor ?? "The node is joining its ring" };
     }
-    if (this.#foreignRing !== undefined && this.#others().length === 0) {
+    const { foreignRing } = this;
+    if (foreignRing !== undefined && this.#others().length === 0) {
       return {
         ready: false,
-        reason: `Ring ${this.#foreignRing} lists this node's address, but this node is not in it`,
+        reason: `Ring ${foreignRing} lists this node's address, but this node is not in it`,
       };
     }
     return { ready: true };

@@ -1,6 +1,7 @@
 import { DhtError } from "../core/errors.ts";
 import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
 import { addressOf, isChanging } from "../core/layout.ts";
+import { unsyncedMembers } from "../core/membership.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
@@ -39,6 +40,8 @@ import { Values } from "./values.ts";
 const GARBAGE_INTERVAL_MS = 5_000;
 /** How long a leaving node waits between two looks at whether the others have taken over. */
 const LEAVE_POLL_MS = 200;
+/** Time between two lines that say whom it waits for. */
+const LEAVE_REPORT_MS = 5_000;
 /** How long a node that has left answers whoever asks after the task: longer than a client waits between two looks. */
 const LEAVE_LINGER_MS = 3_000;
 
@@ -263,9 +266,14 @@ export class DhtNode implements NodeService {
     if (!this.#membership.isLast()) {
       log.event("info", "leaving", "Leaving the ring: the other nodes are taking over");
       await this.#membership.setSelf("leaving");
+      let saidMs = clock.monotonicMs();
       while (isChanging(keeper.live) || keeper.live.base.has(keeper.selfId)) {
         if (this.#membership.isLast()) break;
         await clock.sleep(LEAVE_POLL_MS, signal);
+        if (clock.monotonicMs() - saidMs < LEAVE_REPORT_MS) continue;
+        saidMs = clock.monotonicMs();
+        const waiting = unsyncedMembers(keeper.state, keeper.live).map((member) => member.address);
+        log.event("info", "still_leaving", `Still leaving: waiting for ${waiting.join(", ")} to take over`);
       }
       if (!this.#membership.isLast()) await this.#membership.setSelf("left");
     }
