@@ -123,8 +123,9 @@ const OPERATIONS = {
   },
   /** The record, bytes included where they are inline. */
   read: { ask: shape(place), answer: shape({ record: optional(record) }) },
+  /** With `strict` a record that is damaged refuses the call; else it is answered as if there were none. */
   heads: {
-    ask: shape({ items: list(shape(place), 10_000) }),
+    ask: shape({ items: list(shape(place), 10_000), strict: optional(flag) }),
     answer: shape({ heads: list(optional(head), 10_000) }),
   },
   readChunks: {

@@ -55,7 +55,10 @@ const SAMPLES: Samples = {
     ],
   },
   read: { asks: [PLACE], answers: [{ record: undefined }, { record: RECORD }, { record: TOMBSTONE }] },
-  heads: { asks: [{ items: [] }, { items: [PLACE, PLACE] }], answers: [{ heads: [HEAD, undefined] }] },
+  heads: {
+    asks: [{ items: [], strict: undefined }, { items: [PLACE, PLACE], strict: true }],
+    answers: [{ heads: [HEAD, undefined] }],
+  },
   readChunks: {
     asks: [{ blobId: "b", first: 0, count: 12 }],
     answers: [{ chunks: [] }, { chunks: [Uint8Array.of(1), new Uint8Array()] }],

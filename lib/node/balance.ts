@@ -97,7 +97,9 @@ async function purgePartition(
     const items = page.entries.map(({ key }) => ({ partition, key }));
     try {
       const held = await Promise.all(
-        owners.map((owner) => deps.peers.ask(owner, live, "heads", { items }, { lane: "own" })),
+        owners.map((owner) =>
+          deps.peers.ask(owner, live, "heads", { items, strict: undefined }, { lane: "own" })
+        ),
       );
       for (const [i, { key, head }] of page.entries.entries()) {
         const safe = held.every(({ heads }) => heads[i] !== undefined && compareHeads(heads[i], head) >= 0);

@@ -318,7 +318,9 @@ class QuorumReader {
 
   async #askHead(owner: OwnerId): Promise<void> {
     try {
-      const { heads } = await this.#deps.peers.ask(owner, this.#live, "heads", { items: [this.#place] });
+      // Strictly: a damaged copy, taken for none, could outvote the deletion or the value that it was.
+      const ask = { items: [this.#place], strict: true };
+      const { heads } = await this.#deps.peers.ask(owner, this.#live, "heads", ask);
       this.#state.reply(owner, heads[0]);
     } catch (error) {
       this.#lose(owner, error);

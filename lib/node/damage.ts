@@ -9,3 +9,8 @@ export interface DamageList {
   add(place: Place): void;
   has(key: string): boolean;
 }
+
+/** Whether what is damaged must not pass for missing: so for who counts the answer as a vote. */
+export interface Strictness {
+  readonly strict?: boolean;
+}

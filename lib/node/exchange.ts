@@ -156,7 +156,13 @@ export class Exchange {
         ...(after === undefined ? {} : { after }),
       });
       const items = page.entries.map(({ key }) => ({ partition, key }));
-      const { heads } = await this.#peers.ask(scope.peer, scope.live, "heads", { items }, BULK);
+      const { heads } = await this.#peers.ask(
+        scope.peer,
+        scope.live,
+        "heads",
+        { items, strict: undefined },
+        BULK,
+      );
       const newer = page.entries.filter((entry, i) => isNewer(entry.head, heads[i]));
       scope.task.compared += page.entries.length;
       await inParallel(newer, PARALLEL_RECORDS, (entry) => this.#send(scope, partition, entry));

@@ -4,7 +4,7 @@ import { compareKeys } from "../core/key_order.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { StoreEntry } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
-import type { DamageList, Place } from "./damage.ts";
+import type { DamageList, Place, Strictness } from "./damage.ts";
 import { readableHead } from "./digests.ts";
 import { countOf, decodeEntry, decodeRecordEntry, indexKey, isDamage, recordKey, textOf } from "./entries.ts";
 import type { TableEntry } from "./memory_table.ts";
@@ -56,18 +56,27 @@ export class RecordReader {
     return read;
   }
 
-  /** Heads in the order asked; `undefined` where there is no record or it is damaged. */
-  async heads(items: readonly Place[]): Promise<(RecordHead | undefined)[]> {
+  /**
+   * Heads in the order asked; `undefined` where there is no record or it is damaged.
+   *
+   * @throws {DhtError} "corrupt_value" if `strict`, where one is damaged.
+   */
+  async heads(
+    items: readonly Place[],
+    { strict = false }: Strictness = {},
+  ): Promise<(RecordHead | undefined)[]> {
     const inMemory = items.map(({ key }) => this.#tables.known(key));
     const missing = items.filter((_, i) => inMemory[i] === undefined);
     const entries = missing.length === 0
       ? []
       : await this.#store.getMany(missing.map(({ partition, key }) => recordKey(partition, key)));
     let next = 0;
-    return inMemory.map((known) => {
+    return inMemory.map((known, i) => {
       if (known !== undefined) return known.held?.head;
       const entry = entries[next++];
-      return entry && readableHead(entry.value);
+      const head = entry && readableHead(entry.value);
+      if (strict && entry !== undefined && head === undefined) throw this.#damaged(items[i]!);
+      return head;
     });
   }
 
@@ -135,8 +144,12 @@ export class RecordReader {
     } catch (error) {
       if (!isDamage(error)) throw error;
     }
+    throw this.#damaged(place);
+  }
+
+  #damaged(place: Place): DhtError {
     this.#damage.add(place);
-    throw new DhtError(
+    return new DhtError(
       "corrupt_value",
       `Cannot read key ${JSON.stringify(place.key)}: this node's copy is damaged`,
     );

@@ -162,7 +162,9 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
       return { kind: outcome.kind, held, hadValue: outcome.hadValue };
     },
     read: async ({ partition, key }) => ({ record: await storage.read(partition, key) }),
-    heads: async ({ items }) => ({ heads: await storage.heads(items) }),
+    heads: async ({ items, strict }) => ({
+      heads: await storage.heads(items, strict === undefined ? {} : { strict }),
+    }),
     readChunks: async ({ blobId, first, count }) => ({
       chunks: await storage.readChunks(blobId, first, count),
     }),

@@ -7,7 +7,7 @@ import type { Random } from "../ports/random.ts";
 import type { Store, StoreKey } from "../ports/store.ts";
 import { Applier } from "./applier.ts";
 import { ClaimedStore } from "./claimed_store.ts";
-import type { DamageList, Place } from "./damage.ts";
+import type { DamageList, Place, Strictness } from "./damage.ts";
 import { Digests, type PartitionDigest } from "./digests.ts";
 import { chunkKey, encodeFloor, floorKey } from "./entries.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
@@ -127,10 +127,10 @@ export class Storage {
     return await this.#reader.read(partition, key);
   }
 
-  /** The heads of records, in the order asked; `undefined` where there is none or it is damaged. */
-  async heads(items: readonly Place[]): Promise<(RecordHead | undefined)[]> {
+  /** The heads of records, in the order asked; `undefined` where there is none, or a damaged one unless `strict`. */
+  async heads(items: readonly Place[], options: Strictness = {}): Promise<(RecordHead | undefined)[]> {
     this.#assertServing();
-    return await this.#reader.heads(items);
+    return await this.#reader.heads(items, options);
   }
 
   /**
