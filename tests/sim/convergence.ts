@@ -24,7 +24,12 @@ const BALANCES = 3;
 export async function heal(sim: Simulation): Promise<void> {
   Object.assign(sim.network.weather, FAIR);
   sim.network.healAll();
-  for (const host of sim.hosts) if (!host.gone && host.process?.alive !== true) host.boot();
+  for (const host of sim.hosts) {
+    if (host.gone || host.running?.keeper.inRing === true) continue;
+    // One that still joins may do so through a node that has left meanwhile.
+    host.crash();
+    host.boot(sim.ready.map(({ address }) => address));
+  }
   const settled = () => sim.isSettled(sim.hosts.filter((host) => !host.gone).length);
   await sim.until("the ring has settled after all faults ended", settled, SETTLE_MS);
   // Who was taken for dead is spoken to again once the next round of gossip has met it.

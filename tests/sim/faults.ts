@@ -16,6 +16,7 @@ const FAULTS = [
   "deafen",
   "mute",
   "sever",
+  "bridge",
   "wipe",
   "jumpClock",
   "stopClock",
@@ -24,6 +25,9 @@ const FAULTS = [
 
 /** Name of a fault. */
 export type Fault = (typeof FAULTS)[number];
+
+const CUTS = ["isolate", "deafen", "mute", "sever", "bridge"] as const;
+type CutKind = (typeof CUTS)[number];
 
 /**
  * Injects one fault after the other.
@@ -81,9 +85,7 @@ export class Faults {
     if (this.#stopped || ready.length < 3) return;
     const host = this.#random.pick(ready);
     this.count(kind);
-    if (kind === "isolate" || kind === "deafen" || kind === "mute" || kind === "sever") {
-      return await this.#cutOff(host, kind);
-    }
+    if (isCut(kind)) return await this.#cutOff(host, kind);
     if (this.#isChanging()) this.count("crashes in a layout change");
     await this.#end(host, kind);
     if (host.gone) return;
@@ -121,20 +123,23 @@ export class Faults {
     });
   }
 
-  async #cutOff(host: Host, kind: "isolate" | "deafen" | "mute" | "sever"): Promise<void> {
-    const others = this.#sim.hosts.map(({ address }) => address).filter((address) =>
-      address !== host.address
+  async #cutOff(host: Host, kind: CutKind): Promise<void> {
+    const others = this.#sim.ready.filter((other) => other !== host);
+    const other = this.#random.pick(others).address;
+    const self = host.address;
+    // The two severed do not reach one another; over a bridge a node reaches but one other.
+    const isFar = (address: string) =>
+      address !== self &&
+      (kind === "sever" ? address === other : kind === "bridge" ? address !== other : true);
+    const stops = (from: string, to: string) =>
+      (kind !== "deafen" && from === self && isFar(to)) || (kind !== "mute" && to === self && isFar(from));
+    const refuses = this.#random.chance(0.5);
+    this.#sim.trace.note(
+      `${kind}: ${self}${kind === "sever" || kind === "bridge" ? ` and ${other}` : ""} ${refuses}`,
     );
-    // Severed nodes do not reach one another, and both reach all others.
-    const far = kind === "sever" ? [this.#random.pick(others)] : others;
-    const near = [host.address];
-    this.#sim.trace.note(`${kind}: ${host.address} is cut off from ${far.join(", ")}`);
-    const heals = [
-      ...(kind === "mute" ? [] : [this.#sim.network.cut(far, near)]),
-      ...(kind === "deafen" ? [] : [this.#sim.network.cut(near, far)]),
-    ];
+    const heal = this.#sim.network.cutWhere(stops, { refuses });
     await this.#sim.sleep(this.#random.between(500, 8_000));
-    heals.forEach((heal) => heal());
+    heal();
     this.#sim.trace.note(`${host.address} is connected again`);
     // Sometimes long enough for the others to have met it again, sometimes not.
     await this.#sim.sleep(this.#random.between(0, 3_000));
@@ -176,4 +181,8 @@ export class Faults {
   count(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
+}
+
+function isCut(kind: Fault): kind is CutKind {
+  return (CUTS as readonly Fault[]).includes(kind);
 }

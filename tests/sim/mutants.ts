@@ -11,9 +11,14 @@ import {
   encodeRequest,
   type Outcome,
 } from "../../lib/wire.ts";
-import type { Fault } from "./faults.ts";
 import type { Host, Tampering } from "./host.ts";
 import type { SwarmOptions } from "./swarm.ts";
+
+/** A ring that grows at once, under much load on many keys, each of which is seldom written. */
+const GROWTH: SwarmOptions = {
+  plan: "growBehindBridge",
+  workload: { thinkMs: 5, clients: 12, large: 0, keys: manyKeys(150) },
+};
 
 /** A planted bug, and under which faults it shows. */
 export interface Mutant {
@@ -37,7 +42,7 @@ export const MUTANTS: readonly Mutant[] = [
   }),
   mutant("answers before the commit is on the disk", "promise 1", {
     store: (store, host) => lazy(store, (ms) => host.sleep(ms)),
-  }, { faults: ["crash", "wipe", "isolate"] }),
+  }, { plan: "blackout" }),
   mutant("takes client writes that are below what it holds", "promise 3", {
     storage: (storage) => {
       const write = storage.write.bind(storage);
@@ -59,6 +64,12 @@ export const MUTANTS: readonly Mutant[] = [
         return await write(request);
       };
     },
+  }, {
+    faults: ["sever", "storm"],
+    faultPauseMs: 200,
+    operatorPauseMs: 300,
+    weather: { slow: 0.3 },
+    workload: { thinkMs: 10, clients: 8, large: 0, keys: ["a", "b"] },
   }),
   mutant("forgets deletions as soon as they are stored", "promise 5", {
     storage: (storage) => {
@@ -93,19 +104,24 @@ export const MUTANTS: readonly Mutant[] = [
   }),
   mutant("does not compare the layouts that messages rely on", "promise 4", {
     keeper: (storage, identity) => new NamelessKeeper(storage, identity),
-  }, { operatorPauseMs: 300 }),
+  }, GROWTH),
   mutant("drops the old layout before it holds its share of the new", "promise 4", {
     keeper: (storage, identity) => new HastyKeeper(storage, identity),
   }, { operatorPauseMs: 300 }),
   mutant("pulls from one previous owner instead of a quorum", "promise 2", {
     transport: (transport, host) => trustingOne(transport, host),
-  }, { operatorPauseMs: 300 }),
+  }, GROWTH),
   mutant("gives a wiped disk the vote of the one before", "promise 2", {
     identity: (identity, host) => ({ ...identity, storeId: host.address, incarnation: host.starts }),
-  }, { faults: ["wipe", "isolate", "mute"], faultPauseMs: 500 }),
+  }, {
+    faults: ["sever", "bridge", "wipe"],
+    faultPauseMs: 200,
+    operatorPauseMs: 60_000,
+    workload: { thinkMs: 30, clients: 5, keys: manyKeys(16) },
+  }),
   mutant("uses an incarnation twice", "promise 3", {
     identity: (identity) => ({ ...identity, incarnation: 1 }),
-  }, { faults: ["stopClock", "crash", "restart"], faultPauseMs: 300, operatorPauseMs: 60_000 }),
+  }, { plan: "restartWithStoppedClock" }),
   mutant("purges what it has not asked the owners about", "promise 7", {
     transport: (transport, host) => claimingAll(transport, host),
   }, { operatorPauseMs: 300 }),
@@ -115,12 +131,16 @@ function mutant(
   name: string,
   breaks: string,
   tampering: Tampering,
-  options: Omit<SwarmOptions, "tampering"> & { readonly faults?: readonly Fault[] } = {},
+  options: Omit<SwarmOptions, "tampering"> = {},
 ): Mutant {
   return { name, breaks, options: { ...options, tampering }, within: 40 };
 }
 
 const STORED = { kind: "stored", held: undefined, hadValue: false };
+
+function manyKeys(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `k${i}`);
+}
 
 function writeModeOf(call: Call): unknown {
   return (call.ask as { readonly mode?: unknown }).mode;

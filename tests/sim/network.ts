@@ -45,6 +45,12 @@ const REFUSED = 0.5;
 /** Share of the lost messages that nobody notices before the caller's patience ends. */
 const SILENT = 0.2;
 
+/** Whether a message is stopped: a request on its way there, or the reply to one on its way back. */
+export type Blocks = (from: string, to: string, way: Way) => boolean;
+
+/** Of a message: a request or a reply. */
+export type Way = "there" | "back";
+
 /** The virtual network between all nodes. */
 export class Network {
   readonly weather: Weather = { ...FAIR };
@@ -54,7 +60,7 @@ export class Network {
   readonly #random: SeededRandom;
   readonly #trace: Trace;
   readonly #endpoints = new Map<string, Endpoint>();
-  readonly #cuts = new Map<string, number>();
+  readonly #cuts = new Set<Cut>();
 
   constructor(scheduler: Scheduler, random: SeededRandom, trace: Trace) {
     this.#scheduler = scheduler;
@@ -67,24 +73,28 @@ export class Network {
     this.#endpoints.set(endpoint.address, endpoint);
   }
 
-  /** Stops messages from every address of `from` to every one of `to`; returns how to let them pass again. */
+  /** Stops messages, replies included, from every address of `from` to every one of `to`; silently. */
   cut(from: readonly string[], to: readonly string[]): () => void {
-    const links = from.flatMap((a) => to.filter((b) => b !== a).map((b) => `${a}>${b}`));
-    for (const link of links) this.#cuts.set(link, (this.#cuts.get(link) ?? 0) + 1);
-    return () => {
-      // Healing all may have come before.
-      for (const link of links.splice(0)) this.#cuts.set(link, Math.max(0, (this.#cuts.get(link) ?? 0) - 1));
-    };
+    return this.cutWhere((sender, receiver) => from.includes(sender) && to.includes(receiver));
+  }
+
+  /**
+   * Stops messages where `blocks` says so; returns how to let them pass again.
+   *
+   * @param options.refuses Whether the sender is told at once, as by a firewall that rejects; else there is silence.
+   */
+  cutWhere(
+    blocks: Blocks,
+    { refuses = false }: { readonly refuses?: boolean } = {},
+  ): () => void {
+    const cut = { blocks, refuses };
+    this.#cuts.add(cut);
+    return () => void this.#cuts.delete(cut);
   }
 
   /** Lets all messages pass again. */
   healAll(): void {
     this.#cuts.clear();
-  }
-
-  /** Whether messages pass from one address to another. */
-  passes(from: string, to: string): boolean {
-    return (this.#cuts.get(`${from}>${to}`) ?? 0) === 0;
   }
 
   /** The transport of one run of a node. */
@@ -125,23 +135,22 @@ export class Network {
   }
 
   #send(exchange: Exchange): void {
-    const { sender, address, message } = exchange;
-    const noticed = (): void => this.#breakLater(exchange);
-    this.#carry(sender.address, address, message, noticed, () => {
+    const { address, message } = exchange;
+    this.#carry(exchange, "there", message, () => {
       const target = this.#endpoints.get(address);
       if (target?.alive === true && target.receive !== undefined) return this.#deliver(exchange, target);
       if (!this.#random.chance(REFUSED)) return;
-      this.#carry(address, sender.address, NO_BYTES, noticed, () => exchange.fail("connection refused"));
+      this.#carry(exchange, "back", NO_BYTES, () => exchange.fail("connection refused"));
     });
   }
 
   #deliver(exchange: Exchange, target: Endpoint): void {
-    const { sender, address, message, fail, answer } = exchange;
+    const { message, fail, answer } = exchange;
     let answered = false;
     const back = (bytes: Uint8Array, arrive: () => void): void => {
       if (answered) return;
       answered = true;
-      this.#carry(address, sender.address, bytes, () => this.#breakLater(exchange), arrive);
+      this.#carry(exchange, "back", bytes, arrive);
     };
     // Whether the other side of a connection learns that a process died, is chance.
     const noticed = this.#random.chance(REFUSED);
@@ -166,20 +175,29 @@ export class Network {
   }
 
   /** Brings bytes from one address to another, or loses them. */
-  #carry(from: string, to: string, bytes: Uint8Array, lose: () => void, arrive: () => void): void {
+  #carry(exchange: Exchange, way: Way, bytes: Uint8Array, arrive: () => void): void {
+    const { sender, address } = exchange;
+    const [from, to] = way === "there" ? [sender.address, address] : [address, sender.address];
     this.counts.sent++;
     const lost = this.#random.chance(this.weather.loss);
     const delayMs = this.#delayMs();
     this.#trace.count(`${from} > ${to} ${encodeHex(hash128(bytes))} ${lost ? "lost" : delayMs}`);
     if (lost) {
       this.counts.lost++;
-      return lose();
+      return this.#breakLater(exchange);
     }
     this.#scheduler.after(delayMs, () => {
-      // A cut swallows also what was on its way when it came.
-      if (this.passes(from, to)) arrive();
-      else this.counts.cut++;
+      // A cut stops also what was on its way when it came.
+      const cut = this.#cutBetween(from, to, way);
+      if (cut === undefined) return arrive();
+      this.counts.cut++;
+      if (cut.refuses) exchange.fail("no way to that host");
     });
+  }
+
+  #cutBetween(from: string, to: string, way: Way): Cut | undefined {
+    for (const cut of this.#cuts) if (cut.blocks(from, to, way)) return cut;
+    return undefined;
   }
 
   #delayMs(): number {
@@ -187,6 +205,11 @@ export class Network {
     const delayMs = minDelayMs + this.#random.exponential(meanDelayMs - minDelayMs);
     return this.#random.chance(slow) ? delayMs * this.#random.between(1, 100) : delayMs;
   }
+}
+
+interface Cut {
+  readonly blocks: Blocks;
+  readonly refuses: boolean;
 }
 
 interface Exchange {

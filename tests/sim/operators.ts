@@ -46,7 +46,7 @@ export class Operators {
   async join(host: Host = this.#sim.addHost()): Promise<Host> {
     const { ready } = this.#sim;
     this.#faults.count("join");
-    host.boot([this.#random.pick(ready).address, ready[0]!.address]);
+    host.boot([this.#random.pick(ready).address, this.#random.pick(ready).address]);
     await this.#patiently(() => host.ready);
     return host;
   }

@@ -1,18 +1,20 @@
 import { checkConvergence } from "./convergence.ts";
-import { type Fault, Faults } from "./faults.ts";
+import { Faults } from "./faults.ts";
 import type { Tampering } from "./host.ts";
 import { describe } from "./history.ts";
-import type { Weather } from "./network.ts";
-import { Operators } from "./operators.ts";
+import { type PlanName, type PlanOptions, PLANS } from "./plans.ts";
 import { checkRegister } from "./register_checker.ts";
 import { SeededRandom } from "./seeded_random.ts";
 import { sentence, Simulation } from "./simulation.ts";
 import { Workload, type WorkloadOptions } from "./workload.ts";
 
-const HOUR_MS = 3_600_000;
-
 const KEYS = ["a", "b", "c", "d/e", "f", "g", "h", "i", "j", "k", "l", "m"];
-const FAULTY_MS = 15_000;
+
+const USUAL_PLANS: readonly PlanName[] = [
+  ...new Array<PlanName>(8).fill("random"),
+  "growBehindBridge",
+  "blackout",
+];
 
 /** How one seed ended. */
 export interface SwarmReport {
@@ -28,25 +30,10 @@ export interface SwarmReport {
 }
 
 /** Options of one run. */
-export interface SwarmOptions {
+export interface SwarmOptions extends PlanOptions {
   /** Planted bugs. */
   readonly tampering?: Tampering;
-  /** Virtual time during which faults are injected. */
-  readonly faultyMs?: number;
-  /** Faults to choose from; all by default. */
-  readonly faults?: readonly Fault[];
   readonly workload?: Partial<WorkloadOptions>;
-  /** Mean pauses between faults and between the operators' changes; drawn by default. */
-  readonly faultPauseMs?: number;
-  readonly operatorPauseMs?: number;
-  readonly weather?: Partial<Weather>;
-}
-
-interface Play {
-  readonly sim: Simulation;
-  readonly workload: Workload;
-  readonly faults: Faults;
-  readonly random: SeededRandom;
 }
 
 /**
@@ -66,7 +53,8 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
   const violations: string[] = [];
   try {
     await sim.run(async () => {
-      await playRandomly({ sim, workload, faults, random }, options);
+      const plan = options.plan ?? random.pick(USUAL_PLANS);
+      await PLANS[plan]({ sim, workload, faults, random, options });
       violations.push(...await checkConvergence(sim, workload));
     });
   } catch (error) {
@@ -92,34 +80,6 @@ export function checkHistory(workload: Workload, rules = { readsStick: true }): 
     violations.push(...checkRegister(operations, rules));
   }
   return violations;
-}
-
-async function playRandomly({ sim, workload, faults, random }: Play, options: SwarmOptions): Promise<void> {
-  const operators = ["x", "y"].map((name) => new Operators(sim, faults, name, { fewest: 3, most: 7 }));
-  await sim.startRing(random.pick([3, 3, 4, 5]));
-  setMachines(sim, random);
-  const { loss, duplicate, slow } = options.weather ?? {};
-  Object.assign(sim.network.weather, {
-    loss: loss ?? random.pick([0, 0, 0.002, 0.01]),
-    duplicate: duplicate ?? random.pick([0, 0.05]),
-    slow: slow ?? random.pick([0.02, 0.1]),
-  });
-  workload.start();
-  faults.start(options.faultPauseMs ?? random.pick([200, 800, 3_000]));
-  const operatorPauseMs = options.operatorPauseMs ?? random.pick([300, 1_000, 4_000, 60_000]);
-  operators.slice(random.below(2)).forEach((operator) => operator.start(operatorPauseMs));
-  await sim.sleep(options.faultyMs ?? FAULTY_MS);
-  await Promise.all([workload.stop(), faults.stop(), ...operators.map((operator) => operator.stop())]);
-}
-
-/** No two machines are alike. */
-function setMachines(sim: Simulation, random: SeededRandom): void {
-  const spreadMs = random.pick([0, 50, HOUR_MS]);
-  for (const host of sim.hosts) {
-    host.wall.offsetMs = random.between(-spreadMs, spreadMs);
-    host.wall.drift = random.between(-0.001, 0.001);
-    host.diskDelayMs = random.pick([0.5, 2, 2, 30]);
-  }
 }
 
 function storyOf(sim: Simulation, workload: Workload, violations: readonly string[]): string {
