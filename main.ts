@@ -6,7 +6,7 @@
  * host, the default export answers requests and the environment configures it.
  */
 import { CryptoRandom } from "./lib/adapters/crypto_random.ts";
-import { isRemoteDatabase, openDatabase } from "./lib/adapters/database.ts";
+import { isRemoteDatabase, openDatabase, setDatabaseAside } from "./lib/adapters/database.ts";
 import { DenoKvStore } from "./lib/adapters/deno_kv_store.ts";
 import { type Handler, HttpListener, ListenError } from "./lib/adapters/http_listener.ts";
 import { HttpTransport } from "./lib/adapters/http_transport.ts";
@@ -215,8 +215,7 @@ async function startNode(config: NodeConfig, log: Log, hooks: ProcessHooks): Pro
     return await openNode(config, log, hooks, config.joinAddress === undefined ? [] : [config.joinAddress]);
   } catch (error) {
     if (!(error instanceof RetiredStoreError) || isRemoteDatabase(config.data)) throw error;
-    const aside = `${config.data}.retired-${clock.nowMs()}`;
-    await Deno.rename(config.data, aside);
+    const aside = await setDatabaseAside(config.data, `retired-${clock.nowMs()}`);
     log.event(
       "warn",
       "data_set_aside",

@@ -36,6 +36,21 @@ export async function openDatabase(
   }
 }
 
+/**
+ * Moves a closed database into a directory `name` beside it, so that the node can begin anew. Within its own
+ * directory, which may be the mount point of a volume, and the only place that may be written.
+ *
+ * @returns Where it is now.
+ */
+export async function setDatabaseAside(location: string, name: string): Promise<string> {
+  const aside = `${location}/${name}`;
+  await Deno.mkdir(aside);
+  for await (const { name: file } of Deno.readDir(location)) {
+    if (file.startsWith(DATABASE_FILE)) await Deno.rename(`${location}/${file}`, `${aside}/${file}`);
+  }
+  return aside;
+}
+
 /** Whether a location of a database is a URL rather than a directory. */
 export function isRemoteDatabase(location: string): boolean {
   return /^https?:\/\//i.test(location);

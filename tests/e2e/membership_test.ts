@@ -44,8 +44,8 @@ Deno.test("node given Ctrl-C in a ring of four, then hands over, exits 0, and jo
     await leaver.logged(/Its data is kept in .*retired/);
     const returned = (await leaver.ring()).nodes.find((node) => node.address === leaver.address)!;
     assertNotEquals(returned.storeId, storeId);
-    const names = Array.from(Deno.readDirSync(work.path("mydht-data")), ({ name }) => name);
-    assertEquals(names.filter((name) => name.startsWith(`${leaver.port}.retired-`)).length, 1);
+    const names = Array.from(Deno.readDirSync(work.path(`mydht-data/${leaver.port}`)), ({ name }) => name);
+    assertEquals(names.filter((name) => name.startsWith("retired-")).length, 1);
     for (const key of KEYS) assertEquals((await leaver.get(key)).text, key);
     assertEquals((await leaver.get("after")).text, "it left");
   });
