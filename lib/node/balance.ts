@@ -1,3 +1,4 @@
+import { DhtError } from "../core/errors.ts";
 import { addressOf, type LiveLayouts, liveOwners, type OwnerId } from "../core/layout.ts";
 import { compareHeads } from "../core/record.ts";
 import { type Exchange, isLayoutMismatch } from "./exchange.ts";
@@ -102,6 +103,8 @@ async function purgePartition(
         ),
       );
       for (const [i, { key, head }] of page.entries.entries()) {
+        // Once this node may be an owner, and says that it holds its share, nothing may be dropped any more.
+        if (deps.keeper.live !== live) throw layoutsChanged();
         const safe = held.every(({ heads }) => heads[i] !== undefined && compareHeads(heads[i], head) >= 0);
         if (!safe) {
           noteFailure(
@@ -117,6 +120,10 @@ async function purgePartition(
     }
     after = page.next;
   } while (after !== undefined);
+}
+
+function layoutsChanged(): DhtError {
+  return new DhtError("layout_mismatch", "Cannot go on: the layouts changed meanwhile");
 }
 
 /** Runs `work` under one pair of live layouts from beginning to end, anew if they change. */
