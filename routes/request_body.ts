@@ -6,6 +6,9 @@ import { HttpProblem } from "./problem.ts";
 /** Milliseconds without a byte after which a body that is waited for is given up. */
 export const STALL_MS = 30_000;
 
+/** Why a watch ends: one value for all, as an error of its own for each request would be costly. */
+const NOTHING_LEFT = new Error("No body is watched any more");
+
 /** A request body under watch. */
 export interface WatchedBody {
   readonly stream: ReadableStream<Uint8Array>;
@@ -64,7 +67,7 @@ export class BodyWatch {
   #remove(body: Watched): void {
     this.#bodies.delete(body);
     if (this.#bodies.size > 0) return;
-    this.#stop?.abort();
+    this.#stop?.abort(NOTHING_LEFT);
     this.#stop = undefined;
   }
 }
