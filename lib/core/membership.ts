@@ -132,16 +132,20 @@ export function changeMember(
   return withMember(ring, changed);
 }
 
-/** Adds a store at an address, in the place of whatever was there. */
+/**
+ * Adds a store at an address, in the place of whatever was there.
+ *
+ * @returns `ring` itself where that start of the store was heard of before: a late copy of a message must not bring
+ * back a node that has left since.
+ */
 export function admitMember(
   ring: RingState,
   joiner: Pick<Member, "address" | "storeId" | "incarnation">,
 ): RingState {
   const known = ring.members.get(joiner.address);
-  if (known?.storeId === joiner.storeId && known.state === "up") {
-    return known.incarnation >= joiner.incarnation
-      ? ring
-      : withMember(ring, { ...known, incarnation: joiner.incarnation });
+  if (known?.storeId === joiner.storeId) {
+    if (known.incarnation >= joiner.incarnation) return ring;
+    if (known.state === "up") return withMember(ring, { ...known, incarnation: joiner.incarnation });
   }
   return withMember(ring, {
     ...joiner,

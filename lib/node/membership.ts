@@ -20,6 +20,7 @@ import type { JoinRequest } from "./service.ts";
 /** Wait before the first further try to join; doubled with each, up to the most. */
 const JOIN_RETRY_MS = 500;
 const JOIN_RETRY_MAX_MS = 15_000;
+const GREETING = { timeoutMs: 2_000 } as const;
 
 /** How long the claim of another ring on this address counts: its nodes repeat it every ten seconds or more often. */
 const FOREIGN_RING_MS = 30_000;
@@ -97,9 +98,25 @@ export class MembershipService {
     return false;
   }
 
-  /** Takes a store into the ring, and tells all. */
+  /**
+   * Takes a store into the ring, if it answers at its address: one that does not could neither be told of
+   * changes nor asked for data, and one that answers in its place would be turned out.
+   *
+   * @throws {DhtError} "peer_unreachable" or "wrong_ring"; "node_reachable" where another node has that address.
+   */
   async admit(request: JoinRequest): Promise<void> {
+    const { state, self } = this.#keeper;
+    if (admitMember(state, request) === state) return;
+    if (request.address === self.address) throw addressTaken(request.address);
+    await this.#peers.greet(request.address, request.storeId, GREETING).catch((error) => {
+      throw error instanceof DhtError && error.code === "wrong_store" ? addressTaken(request.address) : error;
+    });
     await this.#keeper.update((ring) => admitMember(ring, request));
+  }
+
+  /** Takes a store into the ring as `admit` does, and tells all. */
+  async admitAndTell(request: JoinRequest): Promise<void> {
+    await this.admit(request);
     await this.#gossip.announce();
   }
 
@@ -280,6 +297,14 @@ export class MembershipService {
       isActive(member) && member.address !== this.#keeper.self.address
     );
   }
+}
+
+function addressTaken(address: string): DhtError {
+  return new DhtError(
+    "node_reachable",
+    `Cannot take in a node as ${address}: another one answers there; start it with an --advertise of its own`,
+    { node: address },
+  );
 }
 
 /** Why the ring will not have this store any more; `undefined` where it does. */

@@ -102,6 +102,7 @@ export class DhtNode implements NodeService {
       ...shared,
       tasks: this.#tasks,
       pullRecord: (source, place, record) => this.#exchange.pullBlob({ peer: source }, place, record),
+      admit: (joiner) => membership.admit(joiner),
       startBalance: (id) => void this.#startBalance(id),
       foreignRing: (ringId) => membership.noteForeignRing(ringId),
     });
@@ -219,7 +220,7 @@ export class DhtNode implements NodeService {
   }
 
   async join(request: JoinRequest): Promise<RingView> {
-    await this.#membership.admit(request);
+    await this.#membership.admitAndTell(request);
     return this.ring();
   }
 

@@ -124,6 +124,20 @@ export class Peers {
     return unwrap(outcome) as Answer<Op>;
   }
 
+  /**
+   * Makes sure that a store answers at an address, whether it is in this ring or in none.
+   *
+   * @throws {DhtError} "peer_unreachable"; "wrong_store" if another one does; "wrong_ring" if it is in another ring.
+   */
+  async greet(address: string, storeId: string, options: AskOptions): Promise<void> {
+    const calls = [{ op: "task", ask: { id: "" } } as const];
+    try {
+      await this.#send(address, { toStoreId: storeId, live: undefined, calls }, options);
+    } catch (error) {
+      if (!(error instanceof DhtError && error.code === "not_in_ring")) throw error;
+    }
+  }
+
   #askSelf(live: string | undefined, call: Call): Promise<unknown> {
     if (this.#replica === undefined) throw new InvariantError("Peers asked before a replica was connected");
     return this.#replica.handle(live, call);

@@ -1,6 +1,6 @@
 import { DhtError } from "../core/errors.ts";
 import { addressOf, type OwnerId } from "../core/layout.ts";
-import { admitMember, type RingState } from "../core/membership.ts";
+import type { RingState } from "../core/membership.ts";
 import type { ValueRecord } from "../core/record.ts";
 import {
   type Answer,
@@ -15,6 +15,7 @@ import {
 } from "../wire.ts";
 import type { LocalReplica, Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
+import type { JoinRequest } from "./service.ts";
 import type { Storage } from "./storage.ts";
 import { type Tasks, unknownTask } from "./tasks.ts";
 
@@ -30,6 +31,8 @@ export interface ReplicaDeps {
     place: { partition: number; key: string },
     record: ValueRecord,
   ): Promise<boolean>;
+  /** Takes a node into the ring. */
+  admit(joiner: JoinRequest): Promise<void>;
   startBalance(id: string): void;
   /** Called with the state of a ring that is not this node's but lists this node's address. */
   foreignRing(ringId: string): void;
@@ -203,7 +206,7 @@ function ringHandlers(deps: ReplicaDeps): Omit<Handlers, DataOperation> {
   const { keeper, peers, tasks } = deps;
   return {
     join: async (joiner) => {
-      await keeper.update((ring) => admitMember(ring, joiner));
+      await deps.admit(joiner);
       return { ring: keeper.state };
     },
     exchange: ({ hash }) => Promise.resolve({ ring: hash === keeper.hash ? undefined : keeper.state }),

@@ -188,12 +188,19 @@ Deno.test("admitMember() given the store is up already, then only its incarnatio
   assertEquals(restarted.members.get("b"), { ...ring.members.get("b")!, incarnation: 5 });
 });
 
-Deno.test("admitMember() given the store was leaving, then it is up again and its reports go on from the last", () => {
+Deno.test("admitMember() given a later start of a store that was leaving, then it is up again and its reports go on from the last", () => {
   const ring = changeMember(syncedRing(["a", "b"]), "b", { state: "leaving" });
   const before = ring.members.get("b")!;
-  const after = admitMember(ring, store("b")).members.get("b")!;
-  assertEquals(after, { ...before, state: "up", version: before.version + 1 });
+  const after = admitMember(ring, store("b", "b1", 2)).members.get("b")!;
+  assertEquals(after, { ...before, state: "up", incarnation: 2, version: before.version + 1 });
 });
+
+for (const state of ["leaving", "left", "removed"] as const) {
+  Deno.test(`admitMember() given the store is ${state}, when a late copy of its join comes, then nothing changes`, () => {
+    const ring = changeMember(syncedRing(["a", "b", "c"]), "b", { state });
+    assertStrictEquals(admitMember(ring, store("b")), ring);
+  });
+}
 
 Deno.test("admitMember() given another store at the address, then weight and zone stay and reports begin anew", () => {
   const ring = changeMember(syncedRing(["a", "b"]), "b", { weight: 2, zone: "z" });
