@@ -138,11 +138,13 @@ export class Faults {
       `${kind}: ${self}${kind === "sever" || kind === "bridge" ? ` and ${other}` : ""} ${refuses}`,
     );
     const heal = this.#sim.network.cutWhere(stops, { refuses });
-    await this.#sim.sleep(this.#random.between(500, 8_000));
+    await this.#sim.sleep(
+      this.#random.chance(0.5) ? this.#random.between(50, 500) : this.#random.between(500, 8_000),
+    );
     heal();
     this.#sim.trace.note(`${host.address} is connected again`);
     // Sometimes long enough for the others to have met it again, sometimes not.
-    await this.#sim.sleep(this.#random.between(0, 3_000));
+    if (this.#random.chance(0.5)) await this.#sim.sleep(this.#random.between(0, 3_000));
   }
 
   async #storm(): Promise<void> {

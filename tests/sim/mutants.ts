@@ -90,6 +90,11 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("does not write back what a read has shown", "promise 3", {
     transport: (transport) =>
       answering(transport, "write", (call) => writeModeOf(call) === "merge" && STORED),
+  }, {
+    faults: ["isolate", "mute", "sever"],
+    faultPauseMs: 100,
+    operatorPauseMs: 60_000,
+    workload: { thinkMs: 10, clients: 8, large: 0, keys: manyKeys(5) },
   }),
   mutant("compares owners by the number of their records", "promise 2", {
     storage: (storage) => {
@@ -114,8 +119,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("gives a wiped disk the vote of the one before", "promise 2", {
     identity: (identity, host) => ({ ...identity, storeId: host.address, incarnation: host.starts }),
   }, {
-    faults: ["sever", "bridge", "wipe"],
-    faultPauseMs: 200,
+    faults: ["sever", "wipe"],
+    faultPauseMs: 100,
     operatorPauseMs: 60_000,
     workload: { thinkMs: 30, clients: 5, keys: manyKeys(16) },
   }),
@@ -133,7 +138,7 @@ function mutant(
   tampering: Tampering,
   options: Omit<SwarmOptions, "tampering"> = {},
 ): Mutant {
-  return { name, breaks, options: { ...options, tampering }, within: 40 };
+  return { name, breaks, options: { ...options, tampering }, within: 60 };
 }
 
 const STORED = { kind: "stored", held: undefined, hadValue: false };
