@@ -3,21 +3,17 @@ import type { HybridLogicalClock, Version } from "../core/hlc.ts";
 import { addressOf, type LiveLayouts, type OwnerId, readNeeds, writeNeeds } from "../core/layout.ts";
 import { partitionOf } from "../core/partition.ts";
 import { allOwners, type QuorumNeed } from "../core/quorum.ts";
-import { headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
-import { ReadState } from "../core/read_state.ts";
+import type { StoredRecord } from "../core/record.ts";
 import { WriteState } from "../core/write_state.ts";
 import type { Clock } from "../ports/clock.ts";
 import { asDhtError, type Peers } from "./peers.ts";
 import { type Exchange, isLayoutMismatch } from "./exchange.ts";
+import { preferred, QuorumReader } from "./quorum_reader.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Written } from "./service.ts";
 
 /** How long a request may go on asking, stamping and asking again. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Silence after which a read asks further owners. */
-const HEDGE_MS = 250;
-/** Why the wait for further owners ended: one value for all, as an error of its own for each read would be costly. */
-const SILENCE_BROKEN = new Error("A reply came in time");
 /** Wait before a request that met other layouts is made again: the other side is catching up. */
 const CATCH_UP_MS = 20;
 
@@ -196,168 +192,6 @@ type WriteAttempt =
   | { readonly kind: "mismatch"; readonly error: DhtError }
   | { readonly kind: "failed"; readonly error: DhtError };
 
-/** One quorum read under one pair of live layouts. */
-class QuorumReader {
-  readonly #deps: CoordinatorDeps;
-  readonly #place: Place;
-  readonly #live: LiveLayouts;
-  readonly #needs: readonly QuorumNeed<OwnerId>[];
-  readonly #state: ReadState;
-  readonly #retries: { repaired: number };
-  readonly #waiting: OwnerId[];
-  readonly #records = new Map<OwnerId, StoredRecord>();
-  readonly #reasons: string[] = [];
-  #asked = 0;
-  #mismatch: DhtError | undefined;
-  #wake: () => void = () => {};
-
-  constructor(deps: CoordinatorDeps, place: Place, live: LiveLayouts, retries: { repaired: number }) {
-    this.#deps = deps;
-    this.#place = place;
-    this.#live = live;
-    this.#retries = retries;
-    this.#needs = readNeeds(live, place.partition);
-    this.#state = new ReadState(this.#needs);
-    this.#waiting = preferred(allOwners(this.#needs), deps.keeper.selfId, deps.peers);
-  }
-
-  async run(): Promise<QuorumRead | undefined> {
-    this.#askMinimum();
-    for (;;) {
-      if (this.#mismatch !== undefined) throw this.#mismatch;
-      const step = this.#state.step();
-      switch (step.kind) {
-        case "absent":
-          return undefined;
-        case "fail":
-          throw unreachable(this.#place.key, this.#needs, [...this.#state.replies.keys()], this.#reasons);
-        case "wait":
-          await this.#nextReply();
-          break;
-        case "found": {
-          const read = await this.#finish(step.head, step.holders, step.stale);
-          if (read !== undefined) return read;
-        }
-      }
-    }
-  }
-
-  /** Fetches the bytes if need be, and repairs; `undefined` if that changed what is known, so that it must be judged anew. */
-  async #finish(
-    newest: RecordHead,
-    holders: readonly OwnerId[],
-    stale: readonly OwnerId[],
-  ): Promise<QuorumRead | undefined> {
-    const record = await this.#recordOf(newest, holders);
-    if (record === undefined) return undefined;
-    const source = holders.find((owner) => this.#records.get(owner) === record)!;
-    if (stale.length === 0) return { record, source, holders, live: this.#live };
-    await Promise.all(stale.map((owner) => this.#repair(owner, source, record, newest)));
-    return undefined;
-  }
-
-  async #recordOf(newest: RecordHead, holders: readonly OwnerId[]): Promise<StoredRecord | undefined> {
-    for (const owner of holders) {
-      const record = this.#records.get(owner);
-      if (record !== undefined) return record;
-    }
-    const owner = holders[0]!;
-    if (newest.kind !== "value") {
-      const tombstone = {
-        kind: "tombstone",
-        version: newest.version,
-        expired: newest.kind === "expired",
-      } as const;
-      this.#records.set(owner, tombstone);
-      return tombstone;
-    }
-    await this.#askRecord(owner);
-    return undefined;
-  }
-
-  async #repair(owner: OwnerId, source: OwnerId, record: StoredRecord, head: RecordHead): Promise<void> {
-    try {
-      await this.#deps.exchange.give({ peer: owner, live: this.#live, source }, this.#place, record);
-      this.#retries.repaired++;
-      // What it answered before is not what it holds now: it must not be taken for the newest.
-      this.#records.delete(owner);
-      this.#state.reply(owner, head);
-    } catch (error) {
-      this.#lose(owner, error);
-    }
-  }
-
-  /** Asks as few owners as can suffice: the record of the first, the head of the others. */
-  #askMinimum(): void {
-    const planned = new Set<string>();
-    for (const owner of this.#waiting) {
-      const helps = this.#needs.some((need) =>
-        need.owners.includes(owner) &&
-        need.owners.filter((other) => planned.has(other)).length < need.required
-      );
-      if (helps) planned.add(owner);
-    }
-    const first = this.#waiting.filter((owner) => planned.has(owner));
-    this.#waiting.splice(0, this.#waiting.length, ...this.#waiting.filter((owner) => !planned.has(owner)));
-    first.forEach((owner) => this.#ask(owner));
-  }
-
-  #ask(owner: OwnerId): void {
-    void (this.#asked++ === 0 ? this.#askRecord(owner) : this.#askHead(owner)).then(() => this.#wake());
-  }
-
-  async #askRecord(owner: OwnerId): Promise<void> {
-    try {
-      const { record } = await this.#deps.peers.ask(owner, this.#live, "read", this.#place);
-      if (record !== undefined) this.#records.set(owner, record);
-      this.#state.reply(owner, record === undefined ? undefined : headOf(record));
-    } catch (error) {
-      this.#lose(owner, error);
-    }
-  }
-
-  async #askHead(owner: OwnerId): Promise<void> {
-    try {
-      // Strictly: a damaged copy, taken for none, could outvote the deletion or the value that it was.
-      const ask = { items: [this.#place], strict: true };
-      const { heads } = await this.#deps.peers.ask(owner, this.#live, "heads", ask);
-      this.#state.reply(owner, heads[0]);
-    } catch (error) {
-      this.#lose(owner, error);
-    }
-  }
-
-  /** Gives an owner up, and asks the next in its place. */
-  #lose(owner: OwnerId, error: unknown): void {
-    const failure = asDhtError(error);
-    if (failure.code === "layout_mismatch") this.#mismatch ??= failure;
-    this.#reasons.push(failure.message);
-    this.#state.fail(owner);
-    this.#records.delete(owner);
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.#ask(next);
-  }
-
-  /** Waits for a reply; after a silence, asks all who have not been asked. */
-  async #nextReply(): Promise<void> {
-    const reply = new Promise<void>((resolve) => this.#wake = resolve);
-    if (this.#waiting.length === 0) return await reply;
-    const silence = new AbortController();
-    const hedge = this.#deps.clock.sleep(HEDGE_MS, silence.signal).then(
-      () => this.#waiting.splice(0).forEach((owner) => this.#ask(owner)),
-      () => {},
-    );
-    await Promise.race([reply, hedge]);
-    silence.abort(SILENCE_BROKEN);
-  }
-}
-
-/** Owners in the order in which they are best asked: this node itself, those that answer, the others. */
-function preferred(owners: readonly OwnerId[], self: OwnerId, peers: Peers): OwnerId[] {
-  const cost = (owner: OwnerId) => owner === self ? 0 : peers.isDown(addressOf(owner)) ? 2 : 1;
-  return [...owners].sort((a, b) => cost(a) - cost(b));
-}
-
 function unknownOutcome(
   key: string,
   needs: readonly QuorumNeed<OwnerId>[],
@@ -378,19 +212,5 @@ function unknownOutcome(
       received: acknowledged.length,
       reasons,
     },
-  );
-}
-
-function unreachable(
-  key: string,
-  needs: readonly QuorumNeed<OwnerId>[],
-  answered: readonly OwnerId[],
-  reasons: readonly string[],
-): DhtError {
-  const required = Math.max(...needs.map((need) => need.required));
-  return new DhtError(
-    "read_quorum_unreachable",
-    `Cannot read key "${key}": ${answered.length} of its owners answered, ${required} are required`,
-    { asked: allOwners(needs).map(addressOf), answered: answered.map(addressOf), required, reasons },
   );
 }

@@ -4,6 +4,7 @@ import type { LiveLayouts, OwnerId } from "../core/layout.ts";
 import {
   chunkCount,
   compareHeads,
+  headOf,
   type RecordHead,
   type StoredRecord,
   type ValueRecord,
@@ -48,6 +49,8 @@ export class Exchange {
   readonly #peers: Peers;
   readonly #random: Random;
   readonly #self: OwnerId;
+  /** Large values on their way to this node, by key and version: however many ask for one, it is fetched once. */
+  readonly #pulls = new Map<string, Promise<boolean>>();
 
   constructor(deps: { storage: Storage; peers: Peers; random: Random; self: OwnerId }) {
     this.#storage = deps.storage;
@@ -83,11 +86,25 @@ export class Exchange {
     if (record.body.kind !== "blob") {
       throw new TypeError("pullBlob() takes records whose bytes are in chunks");
     }
+    const name = JSON.stringify([place.key, record.version]);
+    const pull = this.#pulls.get(name) ?? this.#pullOnce(source, place, record, record.body.id);
+    this.#pulls.set(name, pull);
+    return await pull.finally(() => this.#pulls.delete(name));
+  }
+
+  async #pullOnce(
+    source: { readonly peer: OwnerId; readonly signal?: AbortSignal },
+    place: { readonly partition: number; readonly key: string },
+    record: ValueRecord,
+    blobId: string,
+  ): Promise<boolean> {
+    const [held] = await this.#storage.heads([place]);
+    if (!isNewer(headOf(record), held)) return true;
     // An id of its own: this copy shares its chunks with no other upload to this node.
     const id = this.#random.hex(16);
     await this.#storage.openUpload(id);
     try {
-      await this.#copyChunks(source, { from: record.body.id, to: id, chunks: chunkCount(record.valueBytes) });
+      await this.#copyChunks(source, { from: blobId, to: id, chunks: chunkCount(record.valueBytes) });
       const outcome = await this.#storage.write({
         ...place,
         record: { ...record, body: { kind: "blob", id } },

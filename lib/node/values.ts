@@ -118,7 +118,7 @@ export class Values {
     read: QuorumRead,
     range: ByteRange = { start: 0, end: record.valueBytes },
   ): ReadableStream<Uint8Array> {
-    const chunks = new ChunkReader(this.#deps.peers, place, record, read);
+    const chunks = new ChunkReader(this.#deps, place, record, read);
     let position = range.start;
     return new ReadableStream<Uint8Array>({
       async pull(controller) {
@@ -222,37 +222,35 @@ class Upload {
 
 /** Reads the chunks of one version of a value from whichever owner has them. */
 class ChunkReader {
-  readonly #peers: Peers;
+  readonly #deps: ValuesDeps;
   readonly #place: Place;
   readonly #record: ValueRecord;
-  readonly #live: LiveLayouts;
   /** Blob ids by owner: each holds the chunks under an id of its own. The one read from comes first. */
   #sources: { readonly owner: OwnerId; readonly blobId?: string }[];
+  readonly #given = new Set<OwnerId>();
 
-  constructor(peers: Peers, place: Place, record: ValueRecord, read: QuorumRead) {
-    this.#peers = peers;
+  constructor(deps: ValuesDeps, place: Place, record: ValueRecord, read: QuorumRead) {
+    this.#deps = deps;
     this.#place = place;
     this.#record = record;
-    this.#live = read.live;
-    const others = new Set([...read.holders, ...allOwners(writeNeeds(read.live, place.partition))]);
-    others.delete(read.source);
     const blobId = record.body.kind === "blob" ? record.body.id : "";
-    this.#sources = [{ owner: read.source, blobId }, ...Array.from(others, (owner) => ({ owner }))];
+    this.#sources = [{ owner: read.source, blobId }];
+    for (const owner of read.holders) {
+      if (owner !== read.source) this.#sources.push({ owner });
+    }
+    this.#sources.forEach(({ owner }) => this.#given.add(owner));
   }
 
   /** @throws {DhtError} "read_quorum_unreachable" or "corrupt_value" once no owner is left that has them. */
   async read(first: number, count: number): Promise<readonly Uint8Array[]> {
     let failure: DhtError | undefined;
-    while (this.#sources.length > 0) {
+    while (this.#sources.length > 0 || this.#findFurther()) {
       const source = this.#sources[0]!;
       try {
         const blobId = source.blobId ?? await this.#blobIdAt(source.owner);
         this.#sources[0] = { owner: source.owner, blobId };
-        const { chunks } = await this.#peers.ask(source.owner, undefined, "readChunks", {
-          blobId,
-          first,
-          count,
-        }, OWN_LANE);
+        const ask = { blobId, first, count };
+        const { chunks } = await this.#deps.peers.ask(source.owner, undefined, "readChunks", ask, OWN_LANE);
         return chunks;
       } catch (error) {
         failure = asDhtError(error);
@@ -266,8 +264,20 @@ class ChunkReader {
     );
   }
 
+  /** Owners that were not tried yet; others than when the reading began, where the layouts have changed since. */
+  #findFurther(): boolean {
+    const owners = allOwners(writeNeeds(this.#deps.keeper.live, this.#place.partition));
+    this.#sources = owners.filter((owner) => !this.#given.has(owner)).map((owner) => ({ owner }));
+    this.#sources.forEach(({ owner }) => this.#given.add(owner));
+    return this.#sources.length > 0;
+  }
+
+  /** Under the layouts of now: a long reading outlives those it began under. */
   async #blobIdAt(owner: OwnerId): Promise<string> {
-    const { record } = await this.#peers.ask(owner, this.#live, "read", this.#place);
+    const { coordinator, keeper, peers } = this.#deps;
+    const { record } = await coordinator.underLiveLayouts(() =>
+      peers.ask(owner, keeper.live, "read", this.#place)
+    );
     const same = record?.kind === "value" && record.body.kind === "blob" &&
       compareHeads(headOf(record), headOf(this.#record)) === 0;
     if (same && record.body.kind === "blob") return record.body.id;

@@ -1,8 +1,13 @@
 /** Values in chunks: their lengths, and downloads that outlive an owner or a layout. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { DhtError } from "../../lib/core/errors.ts";
+import { addressOf } from "../../lib/core/layout.ts";
+import { partitionOf } from "../../lib/core/partition.ts";
 import { CHUNK_BYTES, INLINE_MAX_BYTES } from "../../lib/core/record.ts";
 import { CHUNKS_PER_MESSAGE } from "../../lib/node/exchange.ts";
-import { Simulation } from "./simulation.ts";
+import { concatChunks } from "../../lib/node/byte_reader.ts";
+import { bodyOf, makePayload, readPayload } from "./payload.ts";
+import { nodeAt, runningAt, Simulation } from "./simulation.ts";
 import { Workload } from "./workload.ts";
 
 const MESSAGE_BYTES = CHUNKS_PER_MESSAGE * CHUNK_BYTES;
@@ -31,3 +36,67 @@ for (
     assertEquals(work.violations, []);
   });
 }
+
+Deno.test("quorum read given a large value that one owner missed and is slow to fetch, then it does not wait for that owner", async () => {
+  let refuses = true;
+  let fetches = 0;
+  const sim: Simulation = new Simulation({
+    tampering: {
+      storage: (storage, host) => {
+        const openUpload = storage.openUpload.bind(storage);
+        storage.openUpload = async (id) => {
+          if (!host.address.startsWith("n3:")) return await openUpload(id);
+          if (refuses) throw new DhtError("disk_full", "Cannot take it");
+          fetches++;
+          await host.sleep(3_600_000);
+        };
+      },
+    },
+  });
+  const work = new Workload(sim);
+  await sim.run(async () => {
+    const [, , slow] = await sim.startRing(3);
+    const written = await work.put("c1", "a", { host: sim.hosts[0]!, bytes: 200_000 });
+    assertEquals(written.outcome.kind, "acknowledged");
+    refuses = false;
+    const startMs = sim.nowMs;
+    for (let i = 0; i < 5; i++) {
+      const read = await work.get("c2", "a", { host: slow! });
+      assertEquals(read?.outcome.kind === "read" && read.outcome.value, written.value);
+    }
+    assert(sim.nowMs - startMs < 3_000, `five reads took ${sim.nowMs - startMs} ms`);
+    assertEquals(fetches, 1, "each read had it fetched anew");
+  });
+});
+
+Deno.test("download given a node joins and the owner it reads from dies, then it goes on from another owner", async () => {
+  const read = new Set<string>();
+  const sim: Simulation = new Simulation({
+    tampering: {
+      storage: (storage, host) => {
+        const readChunks = storage.readChunks.bind(storage);
+        storage.readChunks = (blobId, first, count) => {
+          read.add(host.address);
+          return readChunks(blobId, first, count);
+        };
+      },
+    },
+  });
+  await sim.run(async () => {
+    const hosts = await sim.startRing(4);
+    const { keeper } = runningAt(hosts[0]!);
+    const owners = keeper.live.newest.owners(partitionOf("a", 64)).map(addressOf);
+    const through = hosts.find(({ address }) => !owners.includes(address))!;
+    const body = bodyOf(makePayload("x", 6 * MESSAGE_BYTES));
+    await nodeAt(hosts[0]!).put("a", body, { contentType: "text/plain" });
+    const found = await nodeAt(through).get("a", { consistency: "quorum" });
+    const reader = found!.stream().getReader();
+    const parts = [(await reader.read()).value!];
+    const [source] = read;
+    sim.addHost().boot([hosts[0]!.address]);
+    await sim.untilSettled(5);
+    sim.hosts.find(({ address }) => address === source)!.crash();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
+    assertEquals(readPayload(concatChunks(parts)), "x");
+  });
+});
