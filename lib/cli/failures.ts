@@ -35,12 +35,19 @@ function unreachable({ server, tries, reason }: ServerUnreachableError): string 
     "start a node there, or name another one with --host and --port";
 }
 
+/** What this client calls the request that a problem advises. */
+const HERE: Readonly<Record<string, string>> = {
+  needs_force: " (here: --force)",
+  node_reachable: ' (here: "mydht leave HOST:PORT")',
+  unknown_node: ' (here: "mydht nodes")',
+};
+
 /** What a node says is for all kinds of clients; this one knows its own flags. */
 function problem(error: ProblemError): string {
   if (error.code === "unauthorized") {
     return `${error.server} wants the secret of its ring: give it with --secret-file FILE or MYDHT_SECRET`;
   }
-  return error.code === "needs_force" ? `${error.message} (here: --force)` : error.message;
+  return error.message + (HERE[error.code] ?? "");
 }
 
 /** What a file operation failed with, in words. */

@@ -9,6 +9,7 @@ export interface Output {
    * Writes all of the bytes.
    *
    * @throws {ClosedOutputError} If nobody reads them any more, as in `mydht ls | head`.
+   * @throws {FailedError} If they cannot be written, as to a full disk.
    */
   write(bytes: Uint8Array): Promise<void>;
 }
@@ -55,7 +56,8 @@ export function processIo(): CliIo {
   };
 }
 
-function output(stream: typeof Deno.stdout): Output {
+/** One of the streams of this process. */
+export function output(stream: Pick<typeof Deno.stdout, "isTerminal" | "write">): Output {
   return {
     isTerminal: () => stream.isTerminal(),
     async write(bytes) {
@@ -63,7 +65,8 @@ function output(stream: typeof Deno.stdout): Output {
         for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
       } catch (error) {
         if (error instanceof Deno.errors.BrokenPipe) throw new ClosedOutputError("closed", { cause: error });
-        throw error;
+        const { FailedError, fileReason } = await import("./failures.ts");
+        throw new FailedError(`cannot write the output: ${fileReason(error)}`, { cause: error });
       }
     },
   };

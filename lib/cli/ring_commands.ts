@@ -48,8 +48,12 @@ async function runTask(
   start: (options: TaskOptions) => Promise<TaskAnswer>,
 ): Promise<number> {
   const line = progressLine(session);
+  using interruption = session.io.interruption();
   try {
-    const task = await start({ onProgress: (state) => line.show(taskText(state)) });
+    const task = await start({
+      onProgress: (state) => line.show(taskText(state)),
+      signal: interruption.signal,
+    });
     await line.clear();
     await session.answer(task, words);
     return EXIT.ok;

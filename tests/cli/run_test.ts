@@ -1,6 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import type { RingAnswer, StatusAnswer, TaskAnswer } from "../../lib/api.ts";
+import { FailedError } from "../../lib/cli/failures.ts";
+import { output } from "../../lib/cli/io.ts";
 import { ok, problem, refused, type Reply, silent, value } from "../client/fakes.ts";
 import { run, type RunOptions } from "./fake_io.ts";
 
@@ -410,6 +412,20 @@ const ROWS: readonly Row[] = [
     code: 1,
   },
   {
+    name: "a removal of a node that answers",
+    args: ["remove", "localhost:50141"],
+    replies: [problem(409, "node_reachable", "Cannot remove it: it answers; let it leave")],
+    stderr: 'mydht: Cannot remove it: it answers; let it leave (here: "mydht leave HOST:PORT")\n',
+    code: 1,
+  },
+  {
+    name: "a removal of a node that is not there",
+    args: ["remove", "localhost:50141"],
+    replies: [problem(404, "unknown_node", "Cannot remove it: it is not in the ring")],
+    stderr: 'mydht: Cannot remove it: it is not in the ring (here: "mydht nodes")\n',
+    code: 1,
+  },
+  {
     name: "a task that failed",
     args: ["balance"],
     replies: [ok({ ...TASK, failed: 1, error: "localhost:50142 did not answer" })],
@@ -552,6 +568,25 @@ Deno.test("mydht help given node, then it is the node's own help", async () => {
 Deno.test("mydht given Ctrl-C while it sends, then ends with 130", async () => {
   const { code, stderr } = await run(["put", "k", "-f", "-"], [silent], { interrupt: AbortSignal.abort() });
   assertEquals([code, stderr], [130, "mydht: interrupted\n"]);
+});
+
+Deno.test("mydht balance given Ctrl-C while it waits, then ends with 130", async () => {
+  const ctrlC = new AbortController();
+  const undone: Reply = () => {
+    ctrlC.abort();
+    return Response.json({ ...TASK, done: false });
+  };
+  const { code, stderr } = await run(["balance"], [undone], { interrupt: ctrlC.signal });
+  assertEquals([code, stderr], [130, "mydht: interrupted\n"]);
+});
+
+Deno.test("output given a stream that cannot be written, then says why", async () => {
+  const full = { isTerminal: () => false, write: () => Promise.reject(new Error("No space left on device")) };
+  await assertRejects(
+    () => output(full).write(new Uint8Array(1)),
+    FailedError,
+    "cannot write the output: No space left on device",
+  );
 });
 
 Deno.test("mydht given a secret, then only what changes the ring carries it", async () => {
