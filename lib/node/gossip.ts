@@ -28,7 +28,7 @@ export class Gossip {
   readonly #log: Log;
   readonly #down = new Set<string>();
   #turn: string[] = [];
-  #announcing: Promise<void> | undefined;
+  #announcing: Promise<boolean> | undefined;
   #announceAgain = false;
   #announced: RingState | undefined;
 
@@ -53,21 +53,31 @@ export class Gossip {
     await Promise.all(this.#next().map((address) => this.#speak(address)));
   }
 
-  /** Tells all members what this node knows; resolves when each has been told or did not answer. */
-  announce(): Promise<void> {
+  /**
+   * Tells all members what this node knows; resolves when each has been told or did not answer.
+   *
+   * @returns Whether any of them has heard it: who has tells the others. True where there is no other.
+   */
+  announce(): Promise<boolean> {
     this.#announceAgain = true;
     this.#announcing ??= this.#announceUntilTold().finally(() => this.#announcing = undefined);
     return this.#announcing;
   }
 
-  async #announceUntilTold(): Promise<void> {
+  async #announceUntilTold(): Promise<boolean> {
+    let heard = true;
     while (this.#announceAgain) {
       this.#announceAgain = false;
+      const before = this.#announced;
       const ring = this.#news();
       const tell = ({ address }: Member) =>
-        this.#peers.control(address, "merge", { ring }, QUICK).catch(() => {});
-      await Promise.all(this.#others().map(tell));
+        this.#peers.control(address, "merge", { ring }, QUICK).then(() => true, () => false);
+      const told = await Promise.all(this.#others().map(tell));
+      heard = told.length === 0 || told.includes(true);
+      // News that nobody has heard are still news.
+      if (!heard) this.#announced = before;
     }
+    return heard;
   }
 
   /** The ring, with only those members that changed since the last announcement: a large ring stays cheap. */

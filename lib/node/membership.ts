@@ -120,10 +120,10 @@ export class MembershipService {
     await this.#gossip.announce();
   }
 
-  /** Says what this node itself is about to do, and tells all. */
-  async setSelf(state: "leaving" | "left"): Promise<void> {
+  /** Says what this node itself is about to do, and tells all; returns whether any of them has heard it. */
+  async setSelf(state: "leaving" | "left"): Promise<boolean> {
     await this.#keeper.update((ring) => changeMember(ring, this.#keeper.self.address, { state }));
-    await this.#gossip.announce();
+    return await this.#gossip.announce();
   }
 
   /** Whether this node is the only one that stays: there is nobody to hand anything to. */

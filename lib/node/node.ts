@@ -276,7 +276,7 @@ export class DhtNode implements NodeService {
         const waiting = unsyncedMembers(keeper.state, keeper.live).map((member) => member.address);
         log.event("info", "still_leaving", `Still leaving: waiting for ${waiting.join(", ")} to take over`);
       }
-      if (!this.#membership.isLast()) await this.#membership.setSelf("left");
+      if (!this.#membership.isLast()) await this.#sayGoodbye();
     }
     const kept = this.#membership.isLast()
       ? "The last node of the ring stops and keeps its data"
@@ -287,6 +287,16 @@ export class DhtNode implements NodeService {
   async #goAfter(ms: number): Promise<void> {
     if (ms > 0) await this.#deps.clock.sleep(ms, this.#stopping.signal).catch(() => {});
     this.#deps.onLeft();
+  }
+
+  /** Says that this node has left, until another has heard it: else they would wait for it for ever. */
+  async #sayGoodbye(): Promise<void> {
+    const { clock } = this.#deps;
+    let heard = await this.#membership.setSelf("left");
+    while (!heard) {
+      await clock.sleep(LEAVE_POLL_MS, this.#stopping.signal);
+      heard = await this.#gossip.announce();
+    }
   }
 
   /** @throws {DhtError} "not_in_ring" where this node must not serve, lest it answer for a ring it is not in. */

@@ -13,8 +13,11 @@ import type { Workload } from "./workload.ts";
 
 /** Virtual time in which a ring must have settled once all faults have ended. */
 const SETTLE_MS = 120_000;
-/** Virtual time after which no request that nobody waits for any more can still change anything. */
-const QUIET_MS = 16_000;
+/**
+ * Virtual time after which no request that nobody waits for any more can still change anything: a large value whose
+ * owners fall silent is given up step by step, and written to those that are left.
+ */
+const QUIET_MS = 50_000;
 /** Virtual time one task may take. */
 const TASK_MS = 60_000;
 /** Runs of balance before every owner must hold the same: one that began before the last fault ended may fail. */

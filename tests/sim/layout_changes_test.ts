@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { checkConvergence } from "./convergence.ts";
 import type { Host } from "./host.ts";
-import { nodeAt, Simulation } from "./simulation.ts";
+import { nodeAt, runningAt, Simulation } from "./simulation.ts";
 import { checkHistory } from "./swarm.ts";
 import { Workload } from "./workload.ts";
 
@@ -146,5 +146,19 @@ Deno.test("ring given all nodes restart one after the other in use, then no layo
       await sim.sleep(2_000);
     }
     assertEquals(nodeAt(hosts[0]!).ring().layout, layout);
+  });
+});
+
+Deno.test("ring given a leaver is cut off when it says that it has left, then it goes on saying so until another has heard", async () => {
+  await play(4, async ({ sim, hosts }) => {
+    const leaver = hosts[3]!;
+    const { keeper } = runningAt(leaver);
+    await nodeAt(leaver).leave();
+    await sim.until("the others have taken over", () => !keeper.live.base.has(keeper.selfId));
+    const heal = sim.network.cutWhere((from, to) => from === leaver.address || to === leaver.address);
+    await sim.sleep(20_000);
+    heal();
+    await sim.until("it has left", () => leaver.gone);
+    await sim.untilSettled(3);
   });
 });
