@@ -1,5 +1,7 @@
 import { accepts } from "@std/http/negotiation";
+import { STATUS_CODE } from "@std/http/status";
 import type { StatusAnswer } from "../lib/api.ts";
+import { DhtError } from "../lib/core/errors.ts";
 import type { StatusView } from "../lib/node/service.ts";
 import type { Call } from "./call.ts";
 import { type ListingQuery, listingQuery } from "./listing.ts";
@@ -9,6 +11,7 @@ import { detailOf, isExpected } from "./problem.ts";
 import { json, text } from "./respond.ts";
 import { PAGE_POLICY, statusPage } from "./status_page.ts";
 import { parseQuery } from "./target.ts";
+import { REFRESH_SECONDS, waitingPage } from "./waiting_page.ts";
 
 /** Keys on one page of the status page. */
 const PAGE_KEYS = 50;
@@ -20,9 +23,31 @@ export async function showStatus(call: Call): Promise<Response> {
     return json(statusAnswer(await deps.node.status(), deps.version), { headers: { vary: "accept" } });
   }
   const query = listingQuery(parseQuery(target.query));
-  const [status, keys] = await Promise.all([deps.node.status(), pageKeys(call, query)]);
-  return text(statusPage({ status, keys, query }), "text/html; charset=utf-8", {
-    headers: { "content-security-policy": PAGE_POLICY, "referrer-policy": "no-referrer", "vary": "accept" },
+  try {
+    const [status, keys] = await Promise.all([deps.node.status(), pageKeys(call, query)]);
+    return html(statusPage({ status, keys, query }));
+  } catch (error) {
+    const isWaiting = error instanceof DhtError && error.code === "not_in_ring";
+    // Who did not ask for a page gets the problem document, as of every other error.
+    if (!isWaiting || accepts(request, "application/problem+json", "text/html") !== "text/html") throw error;
+    const readiness = deps.node.readiness();
+    const reason = readiness.ready ? error.message : readiness.reason;
+    return html(waitingPage({ self: deps.selfAddress, version: deps.version, reason }), {
+      status: STATUS_CODE.ServiceUnavailable,
+      headers: { "retry-after": `${REFRESH_SECONDS}` },
+    });
+  }
+}
+
+function html(page: string, init: { status?: number; headers?: Record<string, string> } = {}): Response {
+  return text(page, "text/html; charset=utf-8", {
+    ...init,
+    headers: {
+      "content-security-policy": PAGE_POLICY,
+      "referrer-policy": "no-referrer",
+      "vary": "accept",
+      ...init.headers,
+    },
   });
 }
 

@@ -42,26 +42,36 @@ const ICON = "data:image/svg+xml," + encodeURIComponent(
 export function statusPage({ status, keys, query }: StatusPage): string {
   const { ring } = status;
   const colours = nodeColours(ring);
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${ring.self} · MyDHT</title>
-<link rel="icon" href="${ICON}">
-<style>${trusted(STATUS_PAGE_STYLE)}</style>
-</head>
-<body>
-<div class="page">
-${pageHeader(status)}
+  return pageDocument({
+    self: ring.self,
+    body: markup`${pageHeader(status)}
 <main>
 ${warnings(status.warnings)}
 ${facts(status)}
 ${ringSection(ring, colours)}
 ${keySection({ keys, query, ring, colours, nowMs: status.nowMs })}
 </main>
-${pageFooter(ring.self)}
+${pageFooter(ring.self)}`,
+  });
+}
+
+/** A document in the style of the status page, for a browser under `PAGE_POLICY`. */
+export function pageDocument(
+  { self, head, body }: { readonly self: string; readonly head?: Html; readonly body: Html },
+): string {
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">${head}
+<title>${self} · MyDHT</title>
+<link rel="icon" href="${ICON}">
+<style>${trusted(STATUS_PAGE_STYLE)}</style>
+</head>
+<body>
+<div class="page">
+${body}
 </div>
 </body>
 </html>

@@ -56,6 +56,26 @@ Deno.test("GET / as JSON, then the ring, the counts and the warnings", async () 
   });
 });
 
+Deno.test("status page given a node that is in no ring yet, then a page that says why and asks again", async () => {
+  const api = new Api();
+  api.node.notReady = "Cannot join the ring through <db1>:50140";
+  api.node.failures.set("status", new DhtError("not_in_ring", "not in a ring yet"));
+  const response = await api.send("GET", "/", { headers: HTML });
+  assertEquals([response.status, response.headers.get("retry-after")], [503, "3"]);
+  const text = await response.text();
+  assertStringIncludes(text, "<li>Cannot join the ring through &lt;db1&gt;:50140.</li>");
+  assertStringIncludes(text, '<meta http-equiv="refresh" content="3">');
+});
+
+for (const accept of ["*/*", "application/json"]) {
+  Deno.test(`GET / given a node in no ring yet and Accept: ${accept}, then the problem document`, async () => {
+    const api = new Api();
+    api.node.failures.set("status", new DhtError("not_in_ring", "not in a ring yet"));
+    const response = await api.send("GET", "/", { headers: { accept } });
+    assertEquals([response.status, (await response.json()).code], [503, "not_in_ring"]);
+  });
+}
+
 Deno.test("status page, then its policy allows its own style and nothing else", async () => {
   const response = await new Api().send("GET", "/", { headers: HTML });
   const policy = response.headers.get("content-security-policy") ?? "";
