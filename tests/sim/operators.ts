@@ -83,9 +83,12 @@ export class Operators {
     await runTask(this.#sim, host, kind).catch(() => {});
   }
 
-  /** Nodes of the ring that are to stay. */
+  /** Nodes of the ring that are to stay: not those that have yet to be taken in, or are about to go. */
   #staying(): Host[] {
-    return this.#sim.hosts.filter((host) => !host.gone && !host.leaving);
+    const members = this.#sim.ready[0]?.running?.node.ring().nodes ?? [];
+    const isMember = ({ address }: Host) =>
+      members.some((node) => node.address === address && node.state !== "leaving");
+    return this.#sim.hosts.filter((host) => !host.gone && !host.leaving && isMember(host));
   }
 
   async #run(pauseMs: number): Promise<void> {
