@@ -131,6 +131,11 @@ export class MembershipService {
     return this.#others().every((member) => member.state !== "up");
   }
 
+  /** Whether no other node is in the ring. */
+  isAlone(): boolean {
+    return this.#others().length === 0;
+  }
+
   /**
    * Takes a node that is gone for good out of the ring.
    *
@@ -207,21 +212,18 @@ export class MembershipService {
     return { ready: true };
   }
 
-  #refuseRetired(): void {
-    const reason = retirement(this.#keeper.selfMember, this.#keeper.self.incarnation);
+  /** @param remembered The last start that this database knows of: every start is written down before others hear of it. */
+  #refuseRetired(remembered = this.#keeper.self.incarnation): void {
+    const reason = retirement(this.#keeper.selfMember, remembered);
     if (reason === undefined) return;
     const servers = this.#others().map((other) => other.address);
     throw new RetiredStoreError(`Cannot use this database again: ${reason}`, servers);
   }
 
-  /** Tells the ring of the new start; a node that was leaving when it stopped stays after all. */
+  /** Learns what it missed, then tells the ring of the new start; a node that was leaving when it stopped stays after all. */
   async #comeBack(servers: readonly string[]): Promise<void> {
     const { self } = this.#keeper;
-    await this.#keeper.update((ring) => {
-      const raised = raiseIncarnation(ring, self.address, self.incarnation);
-      const leaving = raised.members.get(self.address)?.state === "leaving";
-      return leaving ? changeMember(raised, self.address, { state: "up" }) : raised;
-    });
+    const remembered = this.#keeper.selfMember?.incarnation ?? 0;
     for (const server of servers) {
       try {
         // No "exchange": that is what the nodes of a ring that lists the asked one say to it.
@@ -232,7 +234,12 @@ export class MembershipService {
     }
     // What it missed while it was down, it learns from whoever answers first.
     await this.#gossip.round();
-    this.#refuseRetired();
+    this.#refuseRetired(remembered);
+    await this.#keeper.update((ring) => {
+      const raised = raiseIncarnation(ring, self.address, self.incarnation);
+      const leaving = raised.members.get(self.address)?.state === "leaving";
+      return leaving ? changeMember(raised, self.address, { state: "up" }) : raised;
+    });
   }
 
   #otherRing(server: string, cause: DhtError): DhtError {
@@ -308,10 +315,10 @@ function addressTaken(address: string): DhtError {
 }
 
 /** Why the ring will not have this store any more; `undefined` where it does. */
-function retirement(member: Member | undefined, incarnation: number): string | undefined {
+function retirement(member: Member | undefined, remembered: number): string | undefined {
   if (member === undefined) return "another store has taken this node's place in the ring";
   if (member.state === "left") return "this node has left the ring with it";
   if (member.state === "removed") return "this node was removed from the ring";
   // The ring has heard from a later start of this store: what it acknowledged since is not in this copy.
-  return member.incarnation > incarnation ? "it is an old copy of this node's database" : undefined;
+  return member.incarnation > remembered ? "it is an old copy of this node's database" : undefined;
 }

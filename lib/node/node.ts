@@ -32,7 +32,7 @@ import type {
 } from "./service.ts";
 import { StatusService } from "./status.ts";
 import type { Storage } from "./storage.ts";
-import { emptyTask, type Task, Tasks, unknownTask } from "./tasks.ts";
+import { emptyTask, Tasks, unknownTask } from "./tasks.ts";
 import { Transfer } from "./transfer.ts";
 import { Values } from "./values.ts";
 
@@ -76,6 +76,8 @@ export class DhtNode implements NodeService {
   readonly #tasks: Tasks;
   readonly #stopping = new AbortController();
   readonly #loops: Promise<void>[] = [];
+  /** Nodes that are being compared with since they came back, and whether they came back once more meanwhile. */
+  readonly #repairing = new Map<string, "once" | "again">();
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
@@ -180,11 +182,12 @@ export class DhtNode implements NodeService {
     return await this.#coordinator.write(this.#place(key), make, signal);
   }
 
-  list(
+  async list(
     options: RequestOptions & { readonly prefix: string; readonly after?: string; readonly limit: number },
   ): Promise<KeyPage> {
+    this.#assertServing();
     const deps = { keeper: this.#deps.keeper, peers: this.#peers };
-    return this.#coordinator.underLiveLayouts(() => listKeys(deps, options), options.signal);
+    return await this.#coordinator.underLiveLayouts(() => listKeys(deps, options), options.signal);
   }
 
   async localVersion(key: string): Promise<Version | undefined> {
@@ -226,29 +229,39 @@ export class DhtNode implements NodeService {
 
   async remove(address: string, options: { readonly force: boolean }): Promise<RingView> {
     await this.#membership.remove(address, options);
-    void this.balance();
+    // It repairs what the ring's nodes do by themselves a little later, too.
+    this.balance().catch(() => {});
     return this.ring();
   }
 
   /** @param options.lingerMs How long to stay afterwards, for those who poll the task. */
-  leave({ lingerMs = LEAVE_LINGER_MS } = {}): Promise<TaskView> {
+  // deno-lint-ignore require-await -- what it throws rejects
+  async leave({ lingerMs = LEAVE_LINGER_MS } = {}): Promise<TaskView> {
+    this.#assertInRing();
+    if (this.#tasks.find("leave")?.error !== undefined) this.#tasks.forget("leave");
     const work = async () => {
-      await this.#leave();
+      await this.#leave().catch((error) => {
+        this.#deps.log.event("error", "leave_failed", `Could not leave the ring: ${sentence(error)}`);
+        throw error;
+      });
       void this.#goAfter(lingerMs);
     };
-    return Promise.resolve(this.#tasks.start("leave", work, "leave"));
+    return this.#tasks.start("leave", work, "leave");
   }
 
-  balance(): Promise<TaskView> {
+  // deno-lint-ignore require-await -- what it throws rejects
+  async balance(): Promise<TaskView> {
+    this.#assertInRing();
     const { signal } = this.#stopping;
-    const work = (task: Task) =>
-      balanceRing({ ...this.#repairDeps(), random: this.#deps.random }, { task, signal });
-    return Promise.resolve(this.#tasks.start("balance", work));
+    const deps = { ...this.#repairDeps(), random: this.#deps.random };
+    return this.#tasks.start("balance", (task) => balanceRing(deps, { task, signal }));
   }
 
-  purge(): Promise<TaskView> {
+  // deno-lint-ignore require-await -- what it throws rejects
+  async purge(): Promise<TaskView> {
+    this.#assertInRing();
     const { signal } = this.#stopping;
-    return Promise.resolve(this.#tasks.start("purge", (task) => purge(this.#repairDeps(), { task, signal })));
+    return this.#tasks.start("purge", (task) => purge(this.#repairDeps(), { task, signal }));
   }
 
   task(id: string): Promise<TaskView> {
@@ -276,12 +289,16 @@ export class DhtNode implements NodeService {
         const waiting = unsyncedMembers(keeper.state, keeper.live).map((member) => member.address);
         log.event("info", "still_leaving", `Still leaving: waiting for ${waiting.join(", ")} to take over`);
       }
-      if (!this.#membership.isLast()) await this.#sayGoodbye();
     }
-    const kept = this.#membership.isLast()
-      ? "The last node of the ring stops and keeps its data"
-      : "Left the ring";
-    log.event("info", "left", kept);
+    const isLast = this.#membership.isLast();
+    if (!isLast) await this.#sayGoodbye();
+    // Others that are leaving, too, would wait for this node to take over.
+    else if (!this.#membership.isAlone()) await this.#membership.setSelf("leaving");
+    log.event(
+      "info",
+      "left",
+      isLast ? "The last node of the ring stops and keeps its data" : "Left the ring",
+    );
   }
 
   async #goAfter(ms: number): Promise<void> {
@@ -301,14 +318,24 @@ export class DhtNode implements NodeService {
 
   /** @throws {DhtError} "not_in_ring" where this node must not serve, lest it answer for a ring it is not in. */
   #place(key: string): Place {
+    this.#assertServing();
+    return this.#coordinator.place(key);
+  }
+
+  #assertServing(): void {
     const readiness = this.#membership.readiness();
     if (!readiness.ready) throw new DhtError("not_in_ring", readiness.reason);
-    return this.#coordinator.place(key);
+  }
+
+  #assertInRing(): void {
+    if (!this.#deps.keeper.inRing) this.#assertServing();
   }
 
   #stopIfRetired(): void {
     const { keeper, onRetired } = this.#deps;
-    if (keeper.selfMember === undefined || keeper.selfMember.state === "removed") onRetired();
+    const { self, selfMember } = keeper;
+    const isOldCopy = selfMember !== undefined && selfMember.incarnation > self.incarnation;
+    if (selfMember === undefined || selfMember.state === "removed" || isOldCopy) onRetired();
   }
 
   #startBalance(id: string): void {
@@ -333,7 +360,18 @@ export class DhtNode implements NodeService {
 
   /** A node that answers again has missed writes, and may hold some that this one missed. */
   #repairWith(address: string): void {
-    if (!this.#stopping.signal.aborted && this.#deps.keeper.inRing) void this.#repair(address);
+    if (!this.#deps.keeper.inRing) return;
+    if (this.#repairing.has(address)) this.#repairing.set(address, "again");
+    else void this.#repairUntilDone(address);
+  }
+
+  /** One comparison with a node at a time, however often that one comes and goes. */
+  async #repairUntilDone(address: string): Promise<void> {
+    do {
+      this.#repairing.set(address, "once");
+      await this.#repair(address);
+    } while (this.#repairing.get(address) === "again" && !this.#stopping.signal.aborted);
+    this.#repairing.delete(address);
   }
 
   #repairDeps() {

@@ -6,6 +6,9 @@ import type { TaskView } from "./service.ts";
 /** Tasks remembered after they are done. */
 const MAX_TASKS = 100;
 
+/** Tasks that may run at the same time; more are refused as "overloaded". */
+const MAX_RUNNING = 32;
+
 /** A task while it runs: its worker counts here. */
 export type Task = { -readonly [K in keyof TaskView]: TaskView[K] };
 
@@ -20,10 +23,17 @@ export class Tasks {
     this.#random = deps.random;
   }
 
-  /** Starts `work`; whatever it throws becomes the task's error. The same id twice is one task. */
+  /**
+   * Starts `work`; whatever it throws becomes the task's error. The same id twice is one task.
+   *
+   * @throws {DhtError} "overloaded" where too many run already.
+   */
   start(kind: TaskView["kind"], work: (task: Task) => Promise<void>, id = this.#random.hex(8)): Task {
     const known = this.#tasks.get(id);
     if (known !== undefined) return known;
+    if ([...this.#tasks.values()].filter(({ done }) => !done).length >= MAX_RUNNING) {
+      throw new DhtError("overloaded", `Cannot ${kind}: ${MAX_RUNNING} tasks run already`);
+    }
     const task: Task = {
       id,
       kind,
@@ -44,6 +54,11 @@ export class Tasks {
   /** A task by its id. */
   find(id: string): Task | undefined {
     return this.#tasks.get(id);
+  }
+
+  /** Has a later start with that id begin anew. */
+  forget(id: string): void {
+    this.#tasks.delete(id);
   }
 
   async #run(task: Task, work: (task: Task) => Promise<void>): Promise<void> {

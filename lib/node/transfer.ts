@@ -168,8 +168,12 @@ export class Transfer {
   /** Resolves when the ring's state changes, or this ends. */
   async #changed(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      const wake = () => {
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.#wake = wake;
+      signal.addEventListener("abort", wake, { once: true });
     });
     this.#wake = undefined;
   }
