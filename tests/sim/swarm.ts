@@ -21,7 +21,7 @@ export interface SwarmReport {
   readonly seed: number;
   readonly digest: string;
   readonly violations: readonly string[];
-  /** All of what happened, for people. */
+  /** What happened, for people: the whole of it, but for keys with which nothing is wrong. */
   readonly story: () => string;
   readonly operations: number;
   readonly overlapShare: number;
@@ -61,6 +61,7 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
     violations.push(sentence(error));
   }
   violations.unshift(...checkHistory(workload));
+  workload.history.operations.forEach((operation) => sim.trace.count(describe(operation)));
   return {
     seed,
     digest: sim.trace.digest(),
@@ -82,13 +83,12 @@ export function checkHistory(workload: Workload, rules = { readsStick: true }): 
   return violations;
 }
 
+/** What happened to the ring, what clients did with the keys concerned, and what is wrong with that. */
 function storyOf(sim: Simulation, workload: Workload, violations: readonly string[]): string {
-  return [
-    ...sim.trace.lines(),
-    "",
-    ...workload.history.operations.map(describe),
-    "",
-    `seed ${sim.seed}:`,
-    ...violations,
-  ].join("\n");
+  const text = violations.join("\n");
+  const keys = workload.keys.filter((key) => text.includes(` of ${key}:`) || text.includes(`key ${key} `));
+  const concerned = workload.history.operations.filter(({ key }) => keys.length === 0 || keys.includes(key));
+  return [...sim.trace.lines(), "", ...concerned.map(describe), "", `seed ${sim.seed}:`, ...violations].join(
+    "\n",
+  );
 }

@@ -39,7 +39,9 @@ Deno.test("swarm given random faults, operators and clients, then no seed breaks
   const startMs = performance.now();
   for (const seed of seeds) {
     const report = await runSeed(seed);
-    if (report.violations.length > 0) throw new Error(`seed ${seed}:\n${report.story()}`);
+    if (report.violations.length > 0) {
+      throw new Error(`${report.story()}\n\nto see it again: MYDHT_SIM_SEED=${seed}`);
+    }
     reports.push(report);
   }
   console.log(summaryOf(reports, (performance.now() - startMs) / 1000));
