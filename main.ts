@@ -215,13 +215,19 @@ async function startNode(config: NodeConfig, log: Log, hooks: ProcessHooks): Pro
     return await openNode(config, log, hooks, config.joinAddress === undefined ? [] : [config.joinAddress]);
   } catch (error) {
     if (!(error instanceof RetiredStoreError) || isRemoteDatabase(config.data)) throw error;
+    const servers = config.joinAddress === undefined ? error.servers : [config.joinAddress, ...error.servers];
+    // Without anybody to join it would found a ring of its own, and nobody would notice.
+    if (servers.length === 0) {
+      throw new StartError(
+        `${error.message}; name a node of the ring with --server to join it as a new node`,
+      );
+    }
     const aside = await setDatabaseAside(config.data, `retired-${clock.nowMs()}`);
     log.event(
       "warn",
       "data_set_aside",
       `${error.message}. Its data is kept in ${aside}; joining as a new node`,
     );
-    const servers = config.joinAddress === undefined ? error.servers : [config.joinAddress, ...error.servers];
     return await openNode(config, log, hooks, servers);
   }
 }
@@ -257,8 +263,10 @@ async function openNode(
     const loopbackOnly = isLoopbackOnly(config);
     const handler = createHandler({ node, secret, selfAddress, loopbackOnly, log, clock, version: VERSION });
     const stop = async () => {
-      await node.stop();
+      const stopped = node.stop();
+      // What its loops are waiting for ends now, and not when a peer that hangs has had its time.
       transport.close();
+      await stopped;
     };
     try {
       await node.start({ servers, replicas, partitions });
@@ -325,7 +333,9 @@ function handleSignals(node: DhtNode, log: Log, end: (code: number) => void): vo
         "interrupted",
         "Leaving the ring; press Ctrl-C again to stop at once, without leaving",
       );
-      void node.leave({ lingerMs: 0 });
+      node.leave({ lingerMs: 0 }).catch((error) =>
+        log.event("error", "leave_failed", `Cannot leave the ring: ${error.message}`)
+      );
     } else if (nowMs - interruptedMs >= SECOND_INTERRUPT_MS) {
       log.event(
         "warn",
