@@ -42,6 +42,7 @@ export class Faults {
   readonly #random: SeededRandom;
   readonly #kinds: readonly Fault[];
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #end = Promise.withResolvers<void>();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
@@ -59,6 +60,7 @@ export class Faults {
   /** Ends; resolves when the last node that was taken away is back. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#end.resolve();
     await this.#running;
   }
 
@@ -71,7 +73,7 @@ export class Faults {
 
   async #run(pauseMs: number): Promise<void> {
     while (!this.#stopped) {
-      await this.#sim.sleep(this.#random.exponential(pauseMs));
+      await Promise.race([this.#sim.sleep(this.#random.exponential(pauseMs)), this.#end.promise]);
       if (this.#stopped) return;
       const kind = this.#random.pick(this.#kinds);
       if (kind === "jumpClock" || kind === "stopClock") this.#setClock(kind);
@@ -87,7 +89,7 @@ export class Faults {
     this.count(kind);
     if (isCut(kind)) return await this.#cutOff(host, kind);
     if (this.#isChanging()) this.count("crashes in a layout change");
-    await this.#end(host, kind);
+    await this.#take(host, kind);
     if (host.gone) return;
     await this.#sim.sleep(this.#random.exponential(1_500));
     if (kind === "wipe") {
@@ -97,7 +99,7 @@ export class Faults {
     await this.#recovered(host, kind);
   }
 
-  async #end(host: Host, kind: "crash" | "crashAtCommit" | "restart" | "wipe"): Promise<void> {
+  async #take(host: Host, kind: "crash" | "crashAtCommit" | "restart" | "wipe"): Promise<void> {
     if (kind === "restart") return await host.stop();
     if (kind === "crashAtCommit") {
       const when = this.#random.pick(["before", "after"] as const);

@@ -20,6 +20,7 @@ export class Operators {
   readonly #faults: Faults;
   readonly #random: SeededRandom;
   readonly #options: OperatorOptions;
+  readonly #end = Promise.withResolvers<void>();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
@@ -39,6 +40,7 @@ export class Operators {
   /** Ends; resolves when the present change is done or given up. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#end.resolve();
     await this.#running;
   }
 
@@ -93,7 +95,7 @@ export class Operators {
 
   async #run(pauseMs: number): Promise<void> {
     while (!this.#stopped) {
-      await this.#sim.sleep(this.#random.exponential(pauseMs));
+      await Promise.race([this.#sim.sleep(this.#random.exponential(pauseMs)), this.#end.promise]);
       if (this.#stopped) return;
       await this.#change();
     }
