@@ -110,12 +110,14 @@ export class Gossip {
     this.#log.event("warn", "node_down", `Node ${address} does not answer: ${reason}`);
   }
 
-  /** All other members, a part of them each round, in an order drawn anew each turn. */
+  /** All other members, a part of them each round, in an order drawn anew each turn; those that are down in each. */
   #next(): string[] {
     const others = this.#others().map((member) => member.address);
     const count = Math.max(MIN_PER_ROUND, Math.ceil(others.length / ROUNDS_PER_TURN));
     if (this.#turn.length === 0) this.#turn = this.#shuffle(others);
-    return this.#turn.splice(0, count).filter((address) => others.includes(address));
+    const due = this.#turn.splice(0, count).filter((address) => others.includes(address));
+    // Whoever counts as down is asked nothing else: requests go around it until it is heard here.
+    return [...new Set([...due, ...others.filter((address) => this.#peers.isDown(address))])];
   }
 
   #others(): Member[] {
