@@ -277,6 +277,8 @@ export class DhtNode implements NodeService {
   async #leave(): Promise<void> {
     const { keeper, clock, log } = this.#deps;
     const { signal } = this.#stopping;
+    // A start that is still under way takes back a leave, which it thinks was of the run before.
+    await this.#membership.entered;
     if (!this.#membership.isLast()) {
       log.event("info", "leaving", "Leaving the ring: the other nodes are taking over");
       await this.#membership.setSelf("leaving");

@@ -162,3 +162,19 @@ Deno.test("ring given a leaver is cut off when it says that it has left, then it
     await sim.untilSettled(3);
   });
 });
+
+Deno.test("ring given a node is told to leave while it still starts, then it leaves", async () => {
+  await play(4, async ({ sim, hosts }) => {
+    const leaver = hosts[3]!;
+    await leaver.stop();
+    // Its start waits for an answer of this one.
+    const heal = sim.network.cutWhere((from) => from === hosts[2]!.address);
+    leaver.boot();
+    await sim.until("it answers", () => leaver.ready);
+    await nodeAt(leaver).leave();
+    await sim.sleep(2_000);
+    heal();
+    await sim.until("it has left", () => leaver.gone);
+    await sim.untilSettled(3);
+  });
+});
