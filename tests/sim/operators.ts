@@ -123,7 +123,11 @@ export class Operators {
       const several = Math.min(staying.length - fewest, this.#random.pick([1, 1, 2]));
       const leavers = [host, ...candidates.filter((other) => other !== host)].slice(0, several);
       await Promise.all(leavers.map((leaver) => this.leave(leaver)));
-    } else await this.#faults.takeTurn(() => host.ready ? this.removeDead(host) : Promise.resolve());
+    } else {
+      // When the turn has come, another operator may have made the ring smaller.
+      const isOneTooMany = () => host.ready && !host.leaving && this.#staying().length > fewest;
+      await this.#faults.takeTurn(() => isOneTooMany() ? this.removeDead(host) : Promise.resolve());
+    }
   }
 
   /** A machine whose node left or was removed, with its old disk. */
