@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { runSeed, type SwarmReport } from "./swarm.ts";
 
 /** Seeds of a short run; `MYDHT_SIM_SEEDS` asks for more, `MYDHT_SIM_SEED` for one of them alone, with its story. */
-const DEFAULT_SEEDS = 60;
+const DEFAULT_SEEDS = 40;
 
 function seedsToRun(): number[] {
   const one = Deno.env.get("MYDHT_SIM_SEED");
