@@ -15,7 +15,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
 import { CHUNKS_PER_MESSAGE } from "./exchange.ts";
-import { asDhtError, type Peers } from "./peers.ts";
+import { asDhtError, type AskOptions, type Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { ByteRange, FoundValue, Written } from "./service.ts";
 
@@ -94,7 +94,7 @@ export class Values {
       );
     }
     this.#uploads++;
-    const upload = new Upload(this.#deps, place, this.#deps.keeper.live);
+    const upload = new Upload(this.#deps, place, this.#deps.keeper.live, options.signal);
     try {
       const { valueBytes, sha256 } = await upload.sendAll(start, reader);
       const body = { kind: "blob", id: upload.id } as const;
@@ -140,15 +140,20 @@ class Upload {
   readonly #deps: ValuesDeps;
   readonly #place: Place;
   readonly #live: LiveLayouts;
+  readonly #asked: readonly OwnerId[];
   readonly #owners: Set<OwnerId>;
+  readonly #options: AskOptions;
   readonly #reasons: string[] = [];
 
-  constructor(deps: ValuesDeps, place: Place, live: LiveLayouts) {
+  /** @param signal Aborted when the client has gone: what is on its way to an owner is then given up. */
+  constructor(deps: ValuesDeps, place: Place, live: LiveLayouts, signal: AbortSignal | undefined) {
     this.#deps = deps;
     this.#place = place;
     this.#live = live;
     this.id = deps.random.hex(16);
-    this.#owners = new Set(allOwners(writeNeeds(live, place.partition)));
+    this.#asked = allOwners(writeNeeds(live, place.partition));
+    this.#owners = new Set(this.#asked);
+    this.#options = signal === undefined ? OWN_LANE : { ...OWN_LANE, signal };
   }
 
   /** Sends the whole body; the slowest owner that still answers sets the pace. */
@@ -160,7 +165,7 @@ class Upload {
     reader.unread(start);
     let valueBytes = 0;
     let sending = this.#inBackground((owner) =>
-      this.#deps.peers.ask(owner, undefined, "openUpload", { id: this.id }, OWN_LANE)
+      this.#deps.peers.ask(owner, undefined, "openUpload", { id: this.id }, this.#options)
     );
     for (let first = 0;; first += CHUNKS_PER_MESSAGE) {
       const bytes = await reader.read(CHUNKS_PER_MESSAGE * CHUNK_BYTES);
@@ -172,7 +177,7 @@ class Upload {
       if (bytes.length === 0) break;
       const chunks = cut(bytes);
       sending = this.#inBackground((owner) =>
-        this.#deps.peers.ask(owner, undefined, "writeChunks", { id: this.id, first, chunks }, OWN_LANE)
+        this.#deps.peers.ask(owner, undefined, "writeChunks", { id: this.id, first, chunks }, this.#options)
       );
       if (bytes.length < CHUNKS_PER_MESSAGE * CHUNK_BYTES) break;
     }
@@ -182,7 +187,8 @@ class Upload {
 
   /** Lets the owners forget it. What does not reach them they collect by themselves. */
   abort(): void {
-    for (const owner of this.#owners) {
+    // Also those that were given up: they may have taken some of it.
+    for (const owner of this.#asked) {
       this.#deps.peers.ask(owner, undefined, "abortUpload", { id: this.id }).catch(() => {});
     }
   }

@@ -1,5 +1,5 @@
 /** Values in chunks: their lengths, and downloads that outlive an owner or a layout. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DhtError } from "../../lib/core/errors.ts";
 import { addressOf } from "../../lib/core/layout.ts";
 import { partitionOf } from "../../lib/core/partition.ts";
@@ -98,5 +98,25 @@ Deno.test("download given a node joins and the owner it reads from dies, then it
     sim.hosts.find(({ address }) => address === source)!.crash();
     for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(part.value);
     assertEquals(readPayload(concatChunks(parts)), "x");
+  });
+});
+
+Deno.test("put() given a large value whose client hangs up while an owner is silent, then it is not written any more", async () => {
+  const sim = new Simulation();
+  const work = new Workload(sim);
+  await sim.run(async () => {
+    const [host, , silent] = await sim.startRing(3);
+    sim.network.cut([silent!.address], [host!.address]);
+    const client = new AbortController();
+    const body = bodyOf(makePayload("given up", 100_000));
+    const put = nodeAt(host!).put("a", body, { contentType: "text/plain", signal: client.signal });
+    await sim.sleep(1_000);
+    client.abort(new Error("The client has gone"));
+    assertEquals((await assertRejects(() => put, DhtError)).code, "upload_incomplete");
+    await sim.sleep(60_000);
+    const read = await work.get("c1", "a", { host: host! });
+    assertEquals(read?.outcome, { kind: "read" });
+    // The owners have forgotten what they had taken of it.
+    assertEquals(runningAt(host!).storage.stats().openUploads, 0);
   });
 });
