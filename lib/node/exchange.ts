@@ -87,7 +87,9 @@ export class Exchange {
       throw new TypeError("pullBlob() takes records whose bytes are in chunks");
     }
     const name = JSON.stringify([place.key, record.version]);
-    const pull = this.#pulls.get(name) ?? this.#pullOnce(source, place, record, record.body.id);
+    const known = this.#pulls.get(name);
+    if (known !== undefined) return await known;
+    const pull = this.#pullOnce(source, place, record, record.body.id);
     this.#pulls.set(name, pull);
     return await pull.finally(() => this.#pulls.delete(name));
   }

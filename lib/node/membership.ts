@@ -274,7 +274,7 @@ export class MembershipService {
       await this.#gossip.announce();
       this.#log.event("info", "joined", `Joined the ring through ${server}`, {
         ring: ring.ringId,
-        nodes: ring.members.size,
+        nodes: [...ring.members.values()].filter(isActive).length,
       });
       return true;
     } catch (error) {

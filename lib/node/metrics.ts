@@ -35,9 +35,22 @@ export function nodeMetrics({ ring, storage, sent, retries, transfer }: MetricSo
     counter("requests_restamped_total", "Writes stamped again above a newer version", retries.restamped),
     counter("requests_layout_retries_total", "Requests made again under newer layouts", retries.layout),
     counter("read_repairs_total", "Copies repaired by a read", retries.repaired),
-    ...Object.entries(storage).map(([name, value]) =>
-      gauge(`storage_${snakeCase(name)}`, `Storage: ${snakeCase(name).replaceAll("_", " ")}`, Number(value))
+    gauge("storage_journal_bytes", "Bytes of the journal not yet applied", storage.journalBytes),
+    gauge("storage_table_records", "Records in memory that are not yet applied", storage.tableRecords),
+    gauge("storage_table_bytes", "Bytes of those records", storage.tableBytes),
+    gauge("storage_cache_bytes", "Bytes of records kept in memory for reads", storage.cacheBytes),
+    gauge("storage_queued_changes", "Changes that wait for the disk", storage.queued),
+    gauge("storage_open_uploads", "Large values being written to this node", storage.openUploads),
+    gauge("storage_garbage_blobs", "Large values whose bytes are to be freed", storage.garbageBlobs),
+    gauge("storage_damaged_records", "Records found damaged and not mended yet", storage.damagedRecords),
+    counter("storage_commits_total", "Commits, each one fsync", storage.commits),
+    counter("storage_failed_commits_total", "Commits that failed", storage.failedCommits),
+    counter(
+      "storage_applied_records_total",
+      "Records moved from the journal to their keys",
+      storage.appliedRecords,
     ),
+    counter("storage_failed_applies_total", "Attempts at that which failed", storage.failedApplies),
   ];
 }
 
@@ -47,8 +60,4 @@ function gauge(name: string, help: string, value: number): Metric {
 
 function counter(name: string, help: string, value: number): Metric {
   return { name, kind: "counter", help, values: [{ labels: {}, value }] };
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

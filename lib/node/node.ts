@@ -32,7 +32,7 @@ import type {
 } from "./service.ts";
 import { StatusService } from "./status.ts";
 import type { Storage } from "./storage.ts";
-import { emptyTask, Tasks, unknownTask } from "./tasks.ts";
+import { emptyTask, noteFailure, Tasks, unknownTask } from "./tasks.ts";
 import { Transfer } from "./transfer.ts";
 import { Values } from "./values.ts";
 
@@ -40,6 +40,9 @@ import { Values } from "./values.ts";
 const GARBAGE_INTERVAL_MS = 5_000;
 /** How long a leaving node waits between two looks at whether the others have taken over. */
 const LEAVE_POLL_MS = 200;
+/** Wait before a comparison that failed in part is made again; doubled with each, up to the most. */
+const REPAIR_RETRY_MS = 5_000;
+const REPAIR_RETRY_MAX_MS = 160_000;
 /** Time between two lines that say whom it waits for. */
 const LEAVE_REPORT_MS = 5_000;
 /** How long a node that has left answers whoever asks after the task: longer than a client waits between two looks. */
@@ -346,18 +349,24 @@ export class DhtNode implements NodeService {
   }
 
   /** Compares with all other owners, without a task anybody waits for. */
-  #repair(peer?: string): Promise<void> {
+  async #repair(peer?: string): Promise<void> {
+    const { clock, log } = this.#deps;
     const { signal } = this.#stopping;
-    const scope = { task: emptyTask(), signal, ...(peer === undefined ? {} : { peer }) };
-    return balance(this.#repairDeps(), scope).catch((error) => {
-      if (!signal.aborted) {
-        this.#deps.log.event(
-          "warn",
-          "repair_failed",
-          `Could not compare with the other owners: ${sentence(error)}`,
-        );
+    // What still fails after the last wait is left to the next scheduled comparison.
+    for (let waitMs = REPAIR_RETRY_MS; waitMs <= REPAIR_RETRY_MAX_MS; waitMs *= 2) {
+      const task = emptyTask();
+      const scope = { task, signal, ...(peer === undefined ? {} : { peer }) };
+      await balance(this.#repairDeps(), scope).catch((error) => noteFailure(task, error));
+      if (signal.aborted) return;
+      const { fetched, sent, failed } = task;
+      if (fetched + sent > 0) {
+        log.event("info", "repaired", "Exchanged what differed with the other owners", { fetched, sent });
       }
-    });
+      if (failed === 0) return;
+      const when = `will compare with the other owners again in ${waitMs / 1000} s`;
+      log.event("warn", "repair_failed", `${task.error ?? "A comparison failed"}; ${when}`, { failed });
+      await clock.sleep(waitMs, signal).catch(() => {});
+    }
   }
 
   /** A node that answers again has missed writes, and may hold some that this one missed. */

@@ -168,10 +168,11 @@ export class StatusService {
 
 /** How many more nodes may fail, in words, where that is fewer than a person would want. */
 function copiesWarning(n: number, replicas: number, down: number): string[] {
-  if (n === 1) return ["Every key has one copy: nothing may fail. Start more nodes to have three."];
+  const more = n < replicas ? ` Start more nodes to have ${replicas} copies.` : "";
+  if (n === 1) return [`Every key has one copy: nothing may fail.${more}`];
   if (n === 2) {
     return [
-      "Every key has two copies: while either node is down reads go on and writes stop. A third node cures that.",
+      `Every key has two copies: while a node that holds it is down, a key is read and not written.${more}`,
     ];
   }
   const spare = n - Math.max(writeQuorum(n), readQuorum(n)) - down;
