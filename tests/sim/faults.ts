@@ -43,6 +43,7 @@ export class Faults {
   readonly #kinds: readonly Fault[];
   #turn: Promise<unknown> = Promise.resolve();
   readonly #end = Promise.withResolvers<void>();
+  #hurried = Promise.withResolvers<void>();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
@@ -64,6 +65,15 @@ export class Faults {
     await this.#running;
   }
 
+  /** Has the next fault come soon, now and then: the layout is about to change. */
+  hurry(): void {
+    if (this.#random.chance(0.5)) return;
+    this.#sim.scheduler.after(this.#random.exponential(50), () => {
+      this.#hurried.resolve();
+      this.#hurried = Promise.withResolvers<void>();
+    });
+  }
+
   /** Does `work`, which takes a node away, while no other node is away. */
   takeTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work);
@@ -73,7 +83,8 @@ export class Faults {
 
   async #run(pauseMs: number): Promise<void> {
     while (!this.#stopped) {
-      await Promise.race([this.#sim.sleep(this.#random.exponential(pauseMs)), this.#end.promise]);
+      const pause = this.#sim.sleep(this.#random.exponential(pauseMs));
+      await Promise.race([pause, this.#end.promise, this.#hurried.promise]);
       if (this.#stopped) return;
       const kind = this.#random.pick(this.#kinds);
       if (kind === "jumpClock" || kind === "stopClock") this.#setClock(kind);

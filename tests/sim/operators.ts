@@ -48,6 +48,7 @@ export class Operators {
   async join(host: Host = this.#sim.addHost()): Promise<Host> {
     const { ready } = this.#sim;
     this.#faults.count("join");
+    this.#faults.hurry();
     host.boot([this.#random.pick(ready).address, this.#random.pick(ready).address]);
     await this.#patiently(() => host.ready);
     return host;
@@ -56,6 +57,7 @@ export class Operators {
   /** Has a node leave, as Ctrl-C does; waits until it has gone. */
   async leave(host: Host): Promise<void> {
     this.#faults.count("leave");
+    this.#faults.hurry();
     this.#sim.trace.note(`${host.address} is told to leave`);
     host.leaving = true;
     const { process } = host;

@@ -70,21 +70,21 @@ function setMachines(sim: Simulation, random: SeededRandom): void {
 async function growBehindBridge({ sim, workload, faults, random }: Play): Promise<void> {
   const [first, bridge, behind] = await sim.startRing(3);
   workload.start();
-  await sim.sleep(random.between(500, 1_500));
+  await sim.sleep(random.between(200, 600));
   faults.count("bridge");
   const isBehind = (address: string) => address === behind!.address;
   const stops = (from: string, to: string, way: Way) =>
     (isBehind(from) && to !== bridge!.address) ||
     (isBehind(to) && (from !== bridge!.address || way === "there"));
-  const heal = sim.network.cutWhere(stops, { refuses: random.chance(0.8) });
-  await sim.sleep(random.between(500, 2_000));
+  const heal = sim.network.cutWhere(stops, { refuses: random.chance(0.9) });
+  await sim.sleep(random.between(200, 1_200));
   for (let i = 0; i < 3; i++) {
     faults.count("join");
     sim.addHost().boot([first!.address]);
   }
-  await sim.sleep(random.between(1_000, 4_000));
+  await sim.sleep(random.between(1_000, 3_000));
   heal();
-  await sim.sleep(3_000);
+  await sim.sleep(200);
   await workload.stop();
 }
 
