@@ -17,6 +17,7 @@ const FAULTS = [
   "mute",
   "sever",
   "bridge",
+  "fillDisk",
   "wipe",
   "jumpClock",
   "stopClock",
@@ -99,6 +100,7 @@ export class Faults {
     const host = this.#random.pick(ready);
     this.count(kind);
     if (isCut(kind)) return await this.#cutOff(host, kind);
+    if (kind === "fillDisk") return await this.#fillDisk(host);
     if (this.#isChanging()) this.count("crashes in a layout change");
     await this.#take(host, kind);
     if (host.gone) return;
@@ -158,6 +160,15 @@ export class Faults {
     this.#sim.trace.note(`${host.address} is connected again`);
     // Sometimes long enough for the others to have met it again, sometimes not.
     if (this.#random.chance(0.5)) await this.#sim.sleep(this.#random.between(0, 3_000));
+  }
+
+  async #fillDisk(host: Host): Promise<void> {
+    const { disk } = host;
+    disk.full = true;
+    this.#sim.trace.note(`${host.address} has a full disk`);
+    await this.#sim.sleep(this.#random.between(100, 5_000));
+    disk.full = false;
+    this.#sim.trace.note(`${host.address} has room on its disk again`);
   }
 
   async #storm(): Promise<void> {
