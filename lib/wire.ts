@@ -4,7 +4,7 @@
  * One message carries many operations for one peer, and its reply their results
  * in the same order. Fields may be added at the end of a shape; anything else is a new `WIRE_VERSION`.
  */
-import { decode as unpack, encode as pack } from "@msgpack/msgpack";
+import { decode as unpack, Encoder } from "@msgpack/msgpack";
 import { DHT_ERROR_CODES, DhtError, type ErrorFacts } from "./core/errors.ts";
 import { decodeRecord, encodeRecord } from "./core/record_codec.ts";
 import type { LayoutData } from "./core/layout.ts";
@@ -25,6 +25,9 @@ import {
   uint,
   uintWithin,
 } from "./core/shape.ts";
+
+// One for all messages: it keeps the buffer it has grown, where a new one would grow its own for every message.
+const encoder = new Encoder();
 
 /** Version of this format. A node answers a message of another version with "bad_message". */
 export const WIRE_VERSION = 1;
@@ -226,7 +229,7 @@ export type ReplyMessage =
 /** Encodes a message. */
 export function encodeRequest(message: RequestMessage): Uint8Array {
   const { ringId, from, toStoreId, live, calls } = message;
-  return pack([
+  return encoder.encode([
     WIRE_VERSION,
     ringId ?? null,
     from.address,
@@ -258,9 +261,13 @@ export function decodeRequest(data: Uint8Array): RequestMessage {
 /** Encodes the reply to a message with those calls. */
 export function encodeReply(reply: ReplyMessage, calls: readonly Call[]): Uint8Array {
   if (reply.kind === "refused") {
-    return pack([WIRE_VERSION, encodeError(reply.error), reply.ring ? ring.encode(reply.ring) : null]);
+    return encoder.encode([
+      WIRE_VERSION,
+      encodeError(reply.error),
+      reply.ring ? ring.encode(reply.ring) : null,
+    ]);
   }
-  return pack([
+  return encoder.encode([
     WIRE_VERSION,
     reply.outcomes.map((outcome, i) =>
       outcome.ok
@@ -290,7 +297,7 @@ export function decodeReply(data: Uint8Array, calls: readonly Call[]): ReplyMess
 /** The state of a ring as bytes: for a node's own database, and to be hashed. */
 export function encodeRing(state: RingState): Uint8Array {
   const members = new Map([...state.members].sort(([a], [b]) => (a < b ? -1 : 1)));
-  return pack([WIRE_VERSION, ring.encode({ ...state, members })]);
+  return encoder.encode([WIRE_VERSION, ring.encode({ ...state, members })]);
 }
 
 /** @throws {DhtError} "bad_message" */
