@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ByteReader, concatChunks } from "./byte_reader.ts";
+import { ByteReader } from "./byte_reader.ts";
 import { DhtError } from "../core/errors.ts";
 import { addressOf, type LiveLayouts, type OwnerId, writeNeeds } from "../core/layout.ts";
 import { allOwners, isReachable } from "../core/quorum.ts";
@@ -125,10 +125,12 @@ export class Values {
         if (position >= range.end) return controller.close();
         const first = Math.floor(position / CHUNK_BYTES);
         const last = chunkCount(range.end);
-        const message = concatChunks(await chunks.read(first, Math.min(CHUNKS_PER_MESSAGE, last - first)));
-        const offset = first * CHUNK_BYTES;
-        controller.enqueue(message.subarray(position - offset, range.end - offset));
-        position = Math.min(range.end, offset + message.length);
+        let offset = first * CHUNK_BYTES;
+        for (const chunk of await chunks.read(first, Math.min(CHUNKS_PER_MESSAGE, last - first))) {
+          controller.enqueue(chunk.subarray(Math.max(0, position - offset), range.end - offset));
+          offset += chunk.length;
+        }
+        position = Math.min(range.end, offset);
       },
     }, { highWaterMark: 1 });
   }
