@@ -184,6 +184,8 @@ const OPERATIONS = {
   exchange: { ask: shape({ hash: text }), answer: shape({ ring: optional(ring) }) },
   /** Tells the peer what has changed. */
   merge: { ask: shape({ ring }), answer: nothing },
+  /** Tells a node that still asks to be taken in that it has been, with all there is to know. */
+  welcome: { ask: shape({ ring }), answer: nothing },
   /** Whether the peer itself reaches another node. */
   probe: { ask: shape({ address: text }), answer: shape({ reached: flag }) },
   startTask: { ask: shape({ id: text, kind: oneOf("balance") }), answer: nothing },

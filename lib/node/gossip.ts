@@ -1,3 +1,4 @@
+import { DhtError } from "../core/errors.ts";
 import { isActive, type Member, type RingState } from "../core/membership.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -99,8 +100,14 @@ export class Gossip {
       }
       if (this.#down.delete(address)) this.#log.event("info", "node_up", `Node ${address} answers again`);
     } catch (error) {
+      // The ring took it in, but whoever was to tell it has gone: it still asks to be.
+      if (error instanceof DhtError && error.code === "not_in_ring") await this.#welcome(address);
       this.#noteSilence(address, error);
     }
+  }
+
+  async #welcome(address: string): Promise<void> {
+    await this.#peers.control(address, "welcome", { ring: this.#keeper.state }, QUICK).catch(() => {});
   }
 
   #noteSilence(address: string, error: unknown): void {

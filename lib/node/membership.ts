@@ -6,6 +6,7 @@ import {
   isActive,
   type Member,
   raiseIncarnation,
+  type RingState,
 } from "../core/membership.ts";
 import { writeQuorum } from "../core/quorum.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -53,6 +54,7 @@ export class MembershipService {
   readonly #random: Random;
   readonly #log: Log;
   readonly #entered = Promise.withResolvers<void>();
+  #isJoining = false;
   #waitingFor: string | undefined;
   #foreignRing: { readonly ringId: string; readonly heardMs: number } | undefined;
 
@@ -93,6 +95,7 @@ export class MembershipService {
       this.#log.event("info", "ring_founded", "Founded a new ring", { ring: this.#keeper.state.ringId });
       this.#entered.resolve();
     } else {
+      this.#isJoining = true;
       void this.#join(options.servers, signal);
     }
     return false;
@@ -257,13 +260,30 @@ export class MembershipService {
     let waitMs = JOIN_RETRY_MS;
     while (!signal.aborted) {
       for (const server of servers) {
-        if (await this.#joinThrough(server)) return this.#entered.resolve();
+        if (this.#keeper.inRing || await this.#joinThrough(server)) return this.#entered.resolve();
       }
       this.#log.event("warn", "join_retry", `${this.#waitingFor}; trying again in ${waitMs / 1000} s`);
       await this.#clock.sleep(waitMs, signal).catch(() => {});
       waitMs = Math.min(waitMs * 2, JOIN_RETRY_MAX_MS);
     }
     this.#entered.reject(signal.reason);
+  }
+
+  /**
+   * Hears from a ring that it has taken this node in: the node that did so may have gone before it could say so.
+   *
+   * @throws {DhtError} "not_in_ring" where this node did not ask for that, or the ring lists another store.
+   */
+  async welcome(ring: RingState): Promise<void> {
+    if (this.#keeper.inRing) return;
+    const { address, storeId } = this.#keeper.self;
+    const member = ring.members.get(address);
+    if (!this.#isJoining || member?.storeId !== storeId || !isActive(member)) {
+      throw new DhtError("not_in_ring", `Cannot enter ring ${ring.ringId}: node ${address} has not asked to`);
+    }
+    await this.#keeper.adopt(ring);
+    this.#log.event("info", "joined", "Joined the ring, as its nodes say", { ring: ring.ringId });
+    this.#entered.resolve();
   }
 
   async #joinThrough(server: string): Promise<boolean> {

@@ -108,6 +108,7 @@ export class DhtNode implements NodeService {
       tasks: this.#tasks,
       pullRecord: (source, place, record) => this.#exchange.pullBlob({ peer: source }, place, record),
       admit: (joiner) => membership.admit(joiner),
+      welcome: (ring) => membership.welcome(ring),
       startBalance: (id) => void this.#startBalance(id),
       foreignRing: (ringId) => membership.noteForeignRing(ringId),
     });

@@ -33,6 +33,8 @@ export interface ReplicaDeps {
   ): Promise<boolean>;
   /** Takes a node into the ring. */
   admit(joiner: JoinRequest): Promise<void>;
+  /** Takes the word of a ring that it has taken this node in. */
+  welcome(ring: RingState): Promise<void>;
   startBalance(id: string): void;
   /** Called with the state of a ring that is not this node's but lists this node's address. */
   foreignRing(ringId: string): void;
@@ -97,6 +99,7 @@ export class Replica implements LocalReplica {
         },
       );
     }
+    if (!keeper.inRing && message.calls.every((call) => call.op === "welcome")) return undefined;
     if (!keeper.inRing) {
       return new DhtError("not_in_ring", `Cannot answer: node ${address} is not in a ring yet`, {
         node: address,
@@ -212,6 +215,10 @@ function ringHandlers(deps: ReplicaDeps): Omit<Handlers, DataOperation> {
     exchange: ({ hash }) => Promise.resolve({ ring: hash === keeper.hash ? undefined : keeper.state }),
     merge: async ({ ring }) => {
       await keeper.merge(ring);
+      return {};
+    },
+    welcome: async ({ ring }) => {
+      await deps.welcome(ring);
       return {};
     },
     probe: async ({ address }) => ({ reached: await answers(peers, keeper.state, address) }),

@@ -178,3 +178,22 @@ Deno.test("ring given a node is told to leave while it still starts, then it lea
     await sim.untilSettled(3);
   });
 });
+
+Deno.test("ring given the node that took in another dies before it could say so, then that one hears it from the others", async () => {
+  await play(4, async (stage) => {
+    const { sim, hosts } = stage;
+    const helper = hosts[1]!;
+    const joiner = sim.addHost();
+    // The answer never arrives, and nobody else is asked.
+    const heal = sim.network.cutWhere((from, to, way) =>
+      way === "back" && from === helper.address && to === joiner.address
+    );
+    joiner.boot([helper.address]);
+    await sim.until("it was taken in", () => nodeAt(hosts[0]!).ring().nodes.length === 5);
+    helper.crash();
+    heal();
+    await sim.until("it is in the ring", () => joiner.ready, 10_000);
+    helper.boot();
+    await sim.untilSettled(5);
+  });
+});
