@@ -9,6 +9,7 @@ import {
   type StoredRecord,
   type ValueRecord,
 } from "../core/record.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Peers } from "./peers.ts";
 import type { Storage } from "./storage.ts";
@@ -22,6 +23,8 @@ const PARALLEL_RECORDS = 32;
 export const CHUNKS_PER_MESSAGE = 12;
 /** How long scanning, digesting or moving one message of chunks may take. */
 const BULK_TIMEOUT_MS = 30_000;
+/** Silence after which a large value that is on its way is asked for once more. */
+const PULL_SILENT_MS = 2_000;
 /** Slowest rate at which a large value is still waited for. */
 const SLOWEST_BYTES_PER_MS = 1_000;
 
@@ -39,6 +42,19 @@ interface Entry {
   readonly head: RecordHead;
 }
 
+/** A large value on its way to this node. */
+interface Pull {
+  readonly held: Promise<boolean>;
+  /** When the last of its chunks arrived, by the monotonic clock. */
+  heardMs: number;
+}
+
+interface PullSource {
+  readonly peer: OwnerId;
+  readonly signal?: AbortSignal;
+  noteProgress(): void;
+}
+
 /**
  * Compares this node's partitions with another owner's and moves what is newer.
  *
@@ -48,14 +64,16 @@ export class Exchange {
   readonly #storage: Storage;
   readonly #peers: Peers;
   readonly #random: Random;
+  readonly #clock: Clock;
   readonly #self: OwnerId;
   /** Large values on their way to this node, by key and version: however many ask for one, it is fetched once. */
-  readonly #pulls = new Map<string, Promise<boolean>>();
+  readonly #pulls = new Map<string, Pull>();
 
-  constructor(deps: { storage: Storage; peers: Peers; random: Random; self: OwnerId }) {
+  constructor(deps: { storage: Storage; peers: Peers; random: Random; clock: Clock; self: OwnerId }) {
     this.#storage = deps.storage;
     this.#peers = deps.peers;
     this.#random = deps.random;
+    this.#clock = deps.clock;
     this.#self = deps.self;
   }
 
@@ -87,15 +105,21 @@ export class Exchange {
       throw new TypeError("pullBlob() takes records whose bytes are in chunks");
     }
     const name = JSON.stringify([place.key, record.version]);
+    const nowMs = this.#clock.monotonicMs();
     const known = this.#pulls.get(name);
-    if (known !== undefined) return await known;
-    const pull = this.#pullOnce(source, place, record, record.body.id);
+    // One that has fallen silent may wait for a node that is gone: nobody else is to wait for it.
+    if (known !== undefined && nowMs - known.heardMs < PULL_SILENT_MS) return await known.held;
+    const noteProgress = (): void => void (pull.heardMs = this.#clock.monotonicMs());
+    const held = this.#pullOnce({ ...source, noteProgress }, place, record, record.body.id);
+    const pull = { held, heardMs: nowMs };
     this.#pulls.set(name, pull);
-    return await pull.finally(() => this.#pulls.delete(name));
+    return await held.finally(() => {
+      if (this.#pulls.get(name) === pull) this.#pulls.delete(name);
+    });
   }
 
   async #pullOnce(
-    source: { readonly peer: OwnerId; readonly signal?: AbortSignal },
+    source: PullSource,
     place: { readonly partition: number; readonly key: string },
     record: ValueRecord,
     blobId: string,
@@ -122,7 +146,7 @@ export class Exchange {
 
   /** Fetches one message of chunks while the one before is being stored. */
   async #copyChunks(
-    source: { readonly peer: OwnerId; readonly signal?: AbortSignal },
+    source: PullSource,
     blob: { readonly from: string; readonly to: string; readonly chunks: number },
   ): Promise<void> {
     let storing: Promise<void> = Promise.resolve();
@@ -131,6 +155,7 @@ export class Exchange {
       const count = Math.min(CHUNKS_PER_MESSAGE, blob.chunks - first);
       const ask = { blobId: blob.from, first, count };
       const { chunks } = await this.#peers.ask(source.peer, undefined, "readChunks", ask, BULK);
+      source.noteProgress();
       await storing;
       storing = this.#storage.writeChunks(blob.to, first, chunks);
       // Whoever throws before this is awaited must not leave it unhandled.

@@ -88,7 +88,7 @@ export class DhtNode implements NodeService {
     const { self, selfId } = keeper;
     this.#peers = new Peers({ transport, clock, keeper });
     this.#tasks = new Tasks({ clock, random });
-    this.#exchange = new Exchange({ storage, peers: this.#peers, random, self: selfId });
+    this.#exchange = new Exchange({ storage, peers: this.#peers, random, clock, self: selfId });
     const shared = { keeper, storage, clock, random, log, peers: this.#peers, exchange: this.#exchange };
     this.#gossip = new Gossip(shared);
     this.#transfer = new Transfer({ ...shared, gossip: this.#gossip });

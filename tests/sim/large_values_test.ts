@@ -120,3 +120,28 @@ Deno.test("put() given a large value whose client hangs up while an owner is sil
     assertEquals(runningAt(host!).storage.stats().openUploads, 0);
   });
 });
+
+Deno.test("quorum read given an owner waits for the chunks of a large value from one that fell silent, then it asks again", async () => {
+  const sim = new Simulation();
+  const work = new Workload(sim);
+  await sim.run(async () => {
+    const [a, b, c] = await sim.startRing(3);
+    const mend = sim.network.cutWhere((from, to) => from === c!.address || to === c!.address, {
+      refuses: true,
+    });
+    const written = await work.put("c1", "a", { host: a!, bytes: 100_000 });
+    assertEquals(written.outcome.kind, "acknowledged");
+    mend();
+    b!.crash();
+    // The repair that follows asks for the chunks, and hears nothing.
+    const answers = sim.network.cutWhere((from, to, way) =>
+      way === "back" && from === a!.address && to === c!.address
+    );
+    await sim.sleep(6_000);
+    answers();
+    const startMs = sim.nowMs;
+    const read = await work.get("c1", "a", { host: a! });
+    assertEquals(read?.outcome.kind === "read" && read.outcome.value, written.value);
+    assert(sim.nowMs - startMs < 5_000, `took ${sim.nowMs - startMs} ms`);
+  });
+});
