@@ -89,6 +89,7 @@ const SAMPLES: Samples = {
   join: { asks: [{ address: "a:1", storeId: "s", incarnation: 2 }], answers: [{ ring: RING }] },
   exchange: { asks: [{ hash: "ff" }], answers: [{ ring: undefined }, { ring: RING }] },
   merge: { asks: [{ ring: RING }, { ring: { ...RING, members: new Map() } }], answers: [{}] },
+  welcome: { asks: [{ ring: RING }], answers: [{}] },
   probe: { asks: [{ address: "a:1" }], answers: [{ reached: false }] },
   startTask: { asks: [{ id: "t", kind: "balance" }], answers: [{}] },
   task: {
