@@ -152,6 +152,20 @@ Deno.test("promise 3 (the last acknowledged write wins) given a node restarts wi
   });
 });
 
+Deno.test("promise 3 (the last acknowledged write wins) given the node that reads missed a write, then it returns that write, not its own copy", async () => {
+  await play(3, async (stage) => {
+    const { sim, hosts, work } = stage;
+    acknowledged(await work.put("c1", "a", { host: hosts[0]! }));
+    await sim.sleep(100);
+    const reader = hosts[2]!;
+    const isReader = (address: string) => address === reader.address;
+    const heal = sim.network.cutWhere((from, to) => isReader(from) || isReader(to), { refuses: true });
+    const { value } = acknowledged(await work.put("c1", "a", { host: hosts[0]! }));
+    heal();
+    assertEquals(await valueAt(stage, reader, "a"), value);
+  });
+});
+
 Deno.test("promise 4 (always readable) given one of three is killed under load, then nothing stops", async () => {
   await play(3, async ({ sim, hosts, work }) => {
     work.start();
