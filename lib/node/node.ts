@@ -15,6 +15,7 @@ import { listKeys } from "./listing.ts";
 import { MembershipService } from "./membership.ts";
 import { nodeMetrics } from "./metrics.ts";
 import { Peers } from "./peers.ts";
+import { Repair } from "./repair.ts";
 import { Replica } from "./replica.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type {
@@ -32,7 +33,7 @@ import type {
 } from "./service.ts";
 import { StatusService } from "./status.ts";
 import type { Storage } from "./storage.ts";
-import { emptyTask, noteFailure, Tasks, unknownTask } from "./tasks.ts";
+import { Tasks, unknownTask } from "./tasks.ts";
 import { Transfer } from "./transfer.ts";
 import { Values } from "./values.ts";
 
@@ -40,9 +41,6 @@ import { Values } from "./values.ts";
 const GARBAGE_INTERVAL_MS = 5_000;
 /** How long a leaving node waits between two looks at whether the others have taken over. */
 const LEAVE_POLL_MS = 200;
-/** Wait before a comparison that failed in part is made again; doubled with each, up to the most. */
-const REPAIR_RETRY_MS = 5_000;
-const REPAIR_RETRY_MAX_MS = 160_000;
 /** Time between two lines that say whom it waits for. */
 const LEAVE_REPORT_MS = 5_000;
 /** How long a node that has left answers whoever asks after the task: longer than a client waits between two looks. */
@@ -77,10 +75,9 @@ export class DhtNode implements NodeService {
   readonly #replica: Replica;
   readonly #status: StatusService;
   readonly #tasks: Tasks;
+  readonly #repair: Repair;
   readonly #stopping = new AbortController();
   readonly #loops: Promise<void>[] = [];
-  /** Nodes that are being compared with since they came back, and whether they came back once more meanwhile. */
-  readonly #repairing = new Map<string, "once" | "again">();
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
@@ -113,7 +110,8 @@ export class DhtNode implements NodeService {
       foreignRing: (ringId) => membership.noteForeignRing(ringId),
     });
     this.#peers.connect(this.#replica);
-    this.#peers.onRecovery((address) => this.#repairWith(address));
+    this.#repair = new Repair({ ...this.#balanceDeps(), clock, log }, this.#stopping.signal);
+    this.#peers.onRecovery((address) => this.#repair.recovered(address));
   }
 
   /**
@@ -138,12 +136,12 @@ export class DhtNode implements NodeService {
       this.#every(GARBAGE_INTERVAL_MS, () => this.#deps.storage.collectGarbage()),
     );
     // What was written while this node was down is on the other owners.
-    if (rejoined) this.#loops.push(this.#repair());
+    if (rejoined) this.#loops.push(this.#repair.withAll());
   }
 
   /** Compares everything with all other owners and exchanges what differs: to be called every few minutes. */
   async compareAll(): Promise<void> {
-    if (this.#deps.keeper.inRing) await this.#repair();
+    if (this.#deps.keeper.inRing) await this.#repair.withAll();
   }
 
   /** Whether this node's claim on its database still holds: another process may have opened a shared one. */
@@ -257,7 +255,7 @@ export class DhtNode implements NodeService {
   async balance(): Promise<TaskView> {
     this.#assertInRing();
     const { signal } = this.#stopping;
-    const deps = { ...this.#repairDeps(), random: this.#deps.random };
+    const deps = { ...this.#balanceDeps(), random: this.#deps.random };
     return this.#tasks.start("balance", (task) => balanceRing(deps, { task, signal }));
   }
 
@@ -265,7 +263,7 @@ export class DhtNode implements NodeService {
   async purge(): Promise<TaskView> {
     this.#assertInRing();
     const { signal } = this.#stopping;
-    return this.#tasks.start("purge", (task) => purge(this.#repairDeps(), { task, signal }));
+    return this.#tasks.start("purge", (task) => purge(this.#balanceDeps(), { task, signal }));
   }
 
   task(id: string): Promise<TaskView> {
@@ -346,47 +344,10 @@ export class DhtNode implements NodeService {
 
   #startBalance(id: string): void {
     const { signal } = this.#stopping;
-    this.#tasks.start("balance", (task) => balance(this.#repairDeps(), { task, signal }), id);
+    this.#tasks.start("balance", (task) => balance(this.#balanceDeps(), { task, signal }), id);
   }
 
-  /** Compares with all other owners, without a task anybody waits for. */
-  async #repair(peer?: string): Promise<void> {
-    const { clock, log } = this.#deps;
-    const { signal } = this.#stopping;
-    // What still fails after the last wait is left to the next scheduled comparison.
-    for (let waitMs = REPAIR_RETRY_MS; waitMs <= REPAIR_RETRY_MAX_MS; waitMs *= 2) {
-      const task = emptyTask();
-      const scope = { task, signal, ...(peer === undefined ? {} : { peer }) };
-      await balance(this.#repairDeps(), scope).catch((error) => noteFailure(task, error));
-      if (signal.aborted) return;
-      const { fetched, sent, failed } = task;
-      if (fetched + sent > 0) {
-        log.event("info", "repaired", "Exchanged what differed with the other owners", { fetched, sent });
-      }
-      if (failed === 0) return;
-      const when = `will compare with the other owners again in ${waitMs / 1000} s`;
-      log.event("warn", "repair_failed", `${task.error ?? "A comparison failed"}; ${when}`, { failed });
-      await clock.sleep(waitMs, signal).catch(() => {});
-    }
-  }
-
-  /** A node that answers again has missed writes, and may hold some that this one missed. */
-  #repairWith(address: string): void {
-    if (!this.#deps.keeper.inRing) return;
-    if (this.#repairing.has(address)) this.#repairing.set(address, "again");
-    else void this.#repairUntilDone(address);
-  }
-
-  /** One comparison with a node at a time, however often that one comes and goes. */
-  async #repairUntilDone(address: string): Promise<void> {
-    do {
-      this.#repairing.set(address, "once");
-      await this.#repair(address);
-    } while (this.#repairing.get(address) === "again" && !this.#stopping.signal.aborted);
-    this.#repairing.delete(address);
-  }
-
-  #repairDeps() {
+  #balanceDeps() {
     const { keeper, storage } = this.#deps;
     return { keeper, storage, peers: this.#peers, exchange: this.#exchange };
   }
