@@ -124,12 +124,6 @@ declare module "@std/media-types/type-by-extension" {
   export function typeByExtension(extension: string): string | undefined;
 }
 
-declare module "@std/streams/byte-slice-stream" {
-  export class ByteSliceStream extends TransformStream<Uint8Array, Uint8Array> {
-    constructor(start?: number, end?: number);
-  }
-}
-
 declare module "@std/streams/to-bytes" {
   export function toBytes(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>>;
 }
