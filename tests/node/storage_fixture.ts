@@ -8,8 +8,8 @@ import { CHUNK_BYTES, type StoredRecord, type Tombstone, type ValueRecord } from
 import { Storage, type StorageDeps } from "../../lib/node/storage.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
 import type { Log } from "../../lib/ports/log.ts";
-import type { Random } from "../../lib/ports/random.ts";
 import type { Store, StoreKey } from "../../lib/ports/store.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
 
 /** A clock that only moves when told. */
 export class ManualClock implements Clock {
@@ -29,33 +29,6 @@ export class ManualClock implements Clock {
 
   advance(ms: number): void {
     this.#nowMs += ms;
-  }
-}
-
-/** Numbers from a seed, the same every time. */
-export class SeededRandom implements Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  hex(length: number): string {
-    let text = "";
-    for (let i = 0; i < length; i++) text += this.below(256).toString(16).padStart(2, "0");
-    return text;
-  }
-
-  below(bound: number): number {
-    return Math.floor(this.next() * bound);
   }
 }
 

@@ -4,13 +4,13 @@ import {
   openStorage,
   partitionOfTest,
   place,
-  SeededRandom,
   storeBlob,
   tombstone,
   value,
   version,
   write,
 } from "./storage_fixture.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
 
 // In the order of their UTF-8 bytes, which is not that of JavaScript: U+1F600 comes after U+FFFD.
 const IN_BYTE_ORDER = [

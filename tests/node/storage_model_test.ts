@@ -13,13 +13,13 @@ import {
   partitionOfTest,
   place,
   read,
-  SeededRandom,
   tombstone,
   upload,
   value,
   version,
   write,
 } from "./storage_fixture.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
 
 const KEYS = Array.from({ length: 24 }, (_, i) => `key ${i}`);
 const BLOB_BYTES = 70_000;

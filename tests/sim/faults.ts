@@ -1,6 +1,6 @@
 import type { Host } from "./host.ts";
 import { FAIR, type Weather } from "./network.ts";
-import type { SeededRandom } from "./seeded_random.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
 import { nodeAt, type Simulation } from "./simulation.ts";
 
 const HOUR_MS = 3_600_000;

@@ -9,7 +9,7 @@ import type { Store } from "../../lib/ports/store.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
 import type { Endpoint, Network } from "./network.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { SeededRandom } from "./seeded_random.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
 import { SimClock, type WallClock } from "./sim_clock.ts";
 import type { Trace } from "./trace.ts";
 

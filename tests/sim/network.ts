@@ -3,7 +3,7 @@ import { DhtError } from "../../lib/core/errors.ts";
 import { hash128 } from "../../lib/core/hash.ts";
 import type { CallOptions, Transport } from "../../lib/ports/transport.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { SeededRandom } from "./seeded_random.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Trace } from "./trace.ts";
 
 /** One end of the network: a run of a node. */

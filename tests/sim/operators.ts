@@ -1,7 +1,7 @@
 import { runTask } from "./convergence.ts";
 import type { Faults } from "./faults.ts";
 import type { Host } from "./host.ts";
-import type { SeededRandom } from "./seeded_random.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
 import { nodeAt, type Simulation } from "./simulation.ts";
 
 /** How long an operator waits for something before giving up, to look again later. */

@@ -1,7 +1,7 @@
 import type { Fault, Faults } from "./faults.ts";
 import type { Way, Weather } from "./network.ts";
 import { Operators } from "./operators.ts";
-import type { SeededRandom } from "./seeded_random.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Simulation } from "./simulation.ts";
 import type { Workload } from "./workload.ts";
 

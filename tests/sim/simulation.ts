@@ -2,7 +2,7 @@ import type { DhtNode } from "../../lib/node/node.ts";
 import { Host, type HostWorld, type Running, type Tampering } from "./host.ts";
 import { Network } from "./network.ts";
 import { Scheduler } from "./scheduler.ts";
-import { SeededRandom } from "./seeded_random.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
 import { Trace } from "./trace.ts";
 
 /** Virtual time after which a simulation that is not done counts as stuck. */

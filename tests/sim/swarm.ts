@@ -4,7 +4,7 @@ import type { Tampering } from "./host.ts";
 import { describe } from "./history.ts";
 import { type PlanName, type PlanOptions, PLANS } from "./plans.ts";
 import { checkRegister } from "./register_checker.ts";
-import { SeededRandom } from "./seeded_random.ts";
+import { SeededRandom } from "../support/seeded_random.ts";
 import { sentence, Simulation } from "./simulation.ts";
 import { Workload, type WorkloadOptions } from "./workload.ts";
 

@@ -4,7 +4,7 @@ import type { FoundValue, Written } from "../../lib/node/service.ts";
 import { History, type Operation, type Outcome } from "./history.ts";
 import type { Host, SimProcess } from "./host.ts";
 import { bodyOf, makePayload, readPayload } from "./payload.ts";
-import type { SeededRandom } from "./seeded_random.ts";
+import type { SeededRandom } from "../support/seeded_random.ts";
 import { sentence, type Simulation } from "./simulation.ts";
 
 /** How long a client waits for the answer to a write, and to one try of a read. */
