@@ -257,6 +257,7 @@ async function openNode(
       random,
       log,
       version: VERSION,
+      rates: config.rates,
       onLeft: hooks.onLeft,
       onRetired,
     });

@@ -102,6 +102,20 @@ export interface StatusAnswer extends RingAnswer {
   readonly localKeys: number;
   readonly localBytes: number;
   readonly warnings: readonly string[];
+  /** What the node does by itself. */
+  readonly background: readonly {
+    readonly name: string;
+    readonly running: boolean;
+    readonly done: number;
+    readonly left: number;
+    readonly unit: string;
+    readonly bytes: number;
+    readonly bytesPerSecond: number;
+    readonly failed: number;
+    readonly error: string | null;
+    /** When a round last ended well; null where none has since the node started. */
+    readonly completed: number | null;
+  }[];
 }
 
 /** Every error: `application/problem+json`, RFC 9457, with these members beside the facts of the case. */

@@ -11,6 +11,7 @@ import {
 import { parseArguments } from "./cli/arguments.ts";
 import { nodeHelp } from "./cli/node_help.ts";
 import { NODE_ENV, NODE_FLAGS } from "./cli/node_flags.ts";
+import { type BackgroundRates, DEFAULT_RATES } from "./core/rates.ts";
 import { readSecret } from "./secret.ts";
 
 /** How a node is to run, checked. */
@@ -31,6 +32,11 @@ export interface NodeConfig {
   /** The secret of the ring, at least 16 characters; always there unless `host` is loopback. */
   readonly secret?: string;
   readonly logFormat: "text" | "json";
+  /** Share of the partitions it takes, relative to the other nodes: 0.01 to 100. */
+  readonly weight: number;
+  /** What may fail as one; absent: the node is a zone of its own. */
+  readonly zone?: string;
+  readonly rates: BackgroundRates;
 }
 
 /** What the flags of a node ask for. */
@@ -134,6 +140,13 @@ function validate(
     logFormat: read(setting("log-format"), parseLogFormat) ?? "text",
     ...(joinAddress !== undefined && { joinAddress }),
     ...(secret !== undefined && { secret }),
+    weight: read(setting("weight"), parseWeight) ?? 1,
+    ...readZone(setting("zone")),
+    rates: {
+      transfer: read(setting("transfer-rate"), parseRate) ?? DEFAULT_RATES.transfer,
+      repair: read(setting("repair-rate"), parseRate) ?? DEFAULT_RATES.repair,
+      scrub: read(setting("scrub-rate"), parseRate) ?? DEFAULT_RATES.scrub,
+    },
   };
 }
 
@@ -183,6 +196,29 @@ function parsePartitions(text: string): number {
     throw new SyntaxError(`"${text}" is not a power of two from 1 to 65536`);
   }
   return partitions;
+}
+
+function parseWeight(text: string): number {
+  const weight = /^\d{1,3}(\.\d{1,4})?$/.test(text) ? Number(text) : 0;
+  if (weight < 0.01 || weight > 100) throw new SyntaxError(`"${text}" is not a weight: 0.01 to 100`);
+  return weight;
+}
+
+function readZone(setting: Setting | undefined): { readonly zone?: string } {
+  const zone = read(setting, parseZone);
+  return zone === undefined ? {} : { zone };
+}
+
+function parseZone(text: string): string {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(text)) return text;
+  throw new SyntaxError(`"${text}" is not the name of a zone: 1 to 64 letters, digits, dots, dashes`);
+}
+
+/** Bytes a second, from MiB. */
+function parseRate(text: string): number {
+  const rate = /^\d{1,5}(\.\d{1,4})?$/.test(text) ? Number(text) : -1;
+  if (rate < 0) throw new SyntaxError(`"${text}" is not a number of MiB a second: 0 (no limit) to 99999`);
+  return rate === 0 ? Infinity : rate * 1024 * 1024;
 }
 
 function parseData(text: string): string {

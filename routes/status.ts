@@ -73,5 +73,10 @@ function statusAnswer(status: StatusView, version: string): StatusAnswer {
     localKeys: status.localKeys,
     localBytes: status.localBytes,
     warnings: status.warnings,
+    background: status.background.map(({ error, completedMs, ...view }) => ({
+      ...view,
+      error: error ?? null,
+      completed: completedMs === undefined ? null : completedMs / 1000,
+    })),
   };
 }

@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { DEFAULT_RATES } from "../lib/core/rates.ts";
 import { type Environment, type NodeConfig, parseNodeConfig } from "../lib/config.ts";
 
 const SECRET = "correct-horse-battery";
@@ -11,6 +12,8 @@ const DEFAULTS: NodeConfig = {
   partitions: 16384,
   data: "mydht-data/50140",
   logFormat: "text",
+  weight: 1,
+  rates: DEFAULT_RATES,
 };
 
 function parse(args: readonly string[], env: Environment = {}) {
@@ -62,6 +65,10 @@ const RUNS: readonly (readonly [string, readonly string[], Environment, Partial<
   ["log lines for machines", ["--log-format", "json"], {}, { logFormat: "json" }],
   ["log lines for machines in the environment", [], { MYDHT_LOG_FORMAT: "json" }, { logFormat: "json" }],
   ["few partitions", ["--partitions", "64"], {}, { partitions: 64 }],
+  ["half a share", ["--weight", "0.5"], {}, { weight: 0.5 }],
+  ["a zone", [], { MYDHT_ZONE: "rack-1" }, { zone: "rack-1" }],
+  ["a rate", ["--scrub-rate", "0.5"], {}, { rates: { ...DEFAULT_RATES, scrub: 512 * 1024 } }],
+  ["no limit", ["--transfer-rate", "0"], {}, { rates: { ...DEFAULT_RATES, transfer: Infinity } }],
   ["one partition", [], { MYDHT_PARTITIONS: "1" }, { partitions: 1 }],
   ["most partitions", ["--partitions=65536"], {}, { partitions: 65536 }],
   ["a secret", [], { MYDHT_SECRET: SECRET }, { secret: SECRET }],

@@ -50,6 +50,36 @@ export const NODE_FLAGS: readonly Flag[] = [
     env: "MYDHT_LOG_FORMAT",
   },
   {
+    name: "weight",
+    value: "W",
+    help: "share of the data it takes, relative to the others, 0.01 to 100 (default 1)",
+    env: "MYDHT_WEIGHT",
+  },
+  {
+    name: "zone",
+    value: "NAME",
+    help: "what may fail as one, a rack or a house; copies go to different zones first",
+    env: "MYDHT_ZONE",
+  },
+  {
+    name: "transfer-rate",
+    value: "MIB",
+    help: "MiB a second it fetches at most while the ring changes; 0: no limit (default 64)",
+    env: "MYDHT_TRANSFER_RATE",
+  },
+  {
+    name: "repair-rate",
+    value: "MIB",
+    help: "MiB a second it sends and fetches at most to repair copies; 0: no limit (default 32)",
+    env: "MYDHT_REPAIR_RATE",
+  },
+  {
+    name: "scrub-rate",
+    value: "MIB",
+    help: "MiB a second of its own data it verifies at most; 0: no limit (default 4)",
+    env: "MYDHT_SCRUB_RATE",
+  },
+  {
     name: "partitions",
     value: "P",
     help: "slices of a new ring, a power of two up to 65536 (default 16384); for tests",

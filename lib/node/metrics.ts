@@ -1,3 +1,4 @@
+import type { BackgroundView } from "./background.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { Peers } from "./peers.ts";
 import type { Metric, RingView } from "./service.ts";
@@ -12,10 +13,11 @@ export interface MetricSources {
   readonly sent: Peers["sent"];
   readonly retries: Coordinator["retries"];
   readonly transfer: TransferProgress;
+  readonly background: readonly BackgroundView[];
 }
 
 /** A node's figures under their Prometheus names. */
-export function nodeMetrics({ ring, storage, sent, retries, transfer }: MetricSources): Metric[] {
+export function nodeMetrics({ ring, storage, sent, retries, transfer, background }: MetricSources): Metric[] {
   const nodes = ring?.nodes ?? [];
   return [
     gauge("ring_nodes", "Nodes of the ring, as this one sees it", nodes.length),
@@ -51,6 +53,34 @@ export function nodeMetrics({ ring, storage, sent, retries, transfer }: MetricSo
       storage.appliedRecords,
     ),
     counter("storage_failed_applies_total", "Attempts at that which failed", storage.failedApplies),
+    ...backgroundMetrics(background),
+  ];
+}
+
+function backgroundMetrics(background: readonly BackgroundView[]): Metric[] {
+  const each = (value: (view: BackgroundView) => number | undefined) =>
+    background.flatMap((view) => {
+      const found = value(view);
+      return found === undefined ? [] : [{ labels: { task: view.name }, value: found }];
+    });
+  const metric = (
+    name: string,
+    kind: Metric["kind"],
+    help: string,
+    value: (view: BackgroundView) => number | undefined,
+  ): Metric => ({ name, kind, help, values: each(value) });
+  return [
+    metric("background_running", "gauge", "Whether a background task is at work", (v) => Number(v.running)),
+    metric("background_done", "gauge", "Steps of its present or last round that are done", (v) => v.done),
+    metric("background_left", "gauge", "Steps of its present round that are left", (v) => v.left),
+    metric("background_bytes_total", "counter", "Bytes it moved or read", (v) => v.bytes),
+    metric("background_failures_total", "counter", "Its failures", (v) => v.failed),
+    metric(
+      "background_completed_seconds",
+      "gauge",
+      "When a round of it last ended well, in seconds since 1970",
+      (v) => v.completedMs === undefined ? undefined : v.completedMs / 1000,
+    ),
   ];
 }
 

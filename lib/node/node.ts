@@ -2,10 +2,12 @@ import { DhtError } from "../core/errors.ts";
 import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
 import { addressOf, isChanging } from "../core/layout.ts";
 import { unsyncedMembers } from "../core/membership.ts";
+import type { BackgroundRates } from "../core/rates.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Transport } from "../ports/transport.ts";
+import { type Background, backgroundTasks } from "./background.ts";
 import { balance, purge } from "./balance.ts";
 import { balanceRing } from "./balance_ring.ts";
 import { Coordinator, type Place } from "./coordinator.ts";
@@ -56,6 +58,8 @@ export interface NodeDeps {
   readonly log: Log;
   /** Version of the software, for people. */
   readonly version: string;
+  /** Bytes a second that background tasks may use; the usual ones where absent. */
+  readonly rates?: BackgroundRates;
   /** Called once this node has left: the process may end. */
   onLeft(): void;
   /** Called once the ring turns out to have removed or replaced this store: the process should end. */
@@ -76,6 +80,7 @@ export class DhtNode implements NodeService {
   readonly #status: StatusService;
   readonly #tasks: Tasks;
   readonly #repair: Repair;
+  readonly #background: Background;
   readonly #stopping = new AbortController();
   readonly #loops: Promise<void>[] = [];
 
@@ -85,8 +90,19 @@ export class DhtNode implements NodeService {
     const { self, selfId } = keeper;
     this.#peers = new Peers({ transport, clock, keeper });
     this.#tasks = new Tasks({ clock, random });
+    this.#background = backgroundTasks(clock, deps.rates);
     this.#exchange = new Exchange({ storage, peers: this.#peers, random, clock, self: selfId });
-    const shared = { keeper, storage, clock, random, log, peers: this.#peers, exchange: this.#exchange };
+    const background = this.#background;
+    const shared = {
+      keeper,
+      storage,
+      clock,
+      random,
+      log,
+      background,
+      peers: this.#peers,
+      exchange: this.#exchange,
+    };
     this.#gossip = new Gossip(shared);
     this.#transfer = new Transfer({ ...shared, gossip: this.#gossip });
     this.#membership = new MembershipService({ ...shared, gossip: this.#gossip });
@@ -221,6 +237,7 @@ export class DhtNode implements NodeService {
       sent: this.#peers.sent,
       retries: this.#coordinator.retries,
       transfer: this.#transfer.progress,
+      background: Object.values(this.#background).map((task) => task.view),
     });
   }
 

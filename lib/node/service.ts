@@ -3,6 +3,7 @@
  * in their place. `lib/node/node.ts` is the one that does it.
  */
 import type { Version } from "../core/hlc.ts";
+import type { BackgroundView } from "./background.ts";
 
 /** Options every request of a client takes. */
 export interface RequestOptions {
@@ -127,6 +128,8 @@ export interface StatusView {
   readonly localBytes: number;
   /** What an operator should know now, each one sentence. */
   readonly warnings: readonly string[];
+  /** What this node does by itself, and how far it is. */
+  readonly background: readonly BackgroundView[];
 }
 
 /** A number that only rises, or a gauge, by its Prometheus name (without the `mydht_` prefix) and label values. */

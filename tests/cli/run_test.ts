@@ -65,6 +65,7 @@ const STATUS: StatusAnswer = {
   localKeys: 2,
   localBytes: 20,
   warnings: ["localhost:50141 does not answer"],
+  background: [],
 };
 
 const KEYS = {

@@ -138,6 +138,7 @@ export class FakeNode implements NodeService {
         localKeys: this.held.size,
         localBytes: bytes,
         warnings: this.warnings,
+        background: [],
       };
     });
   }
