@@ -34,7 +34,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "adapters", files: ["lib/adapters/"], imports: ["core", "ports", "wire", "shared"] },
   { name: "routes", files: ["routes/"], imports: ["node", "core", "ports", "wire", "shared"] },
   { name: "client", files: ["lib/client.ts", "lib/client/", "lib/cli/"], imports: ["ports", "shared"] },
-  { name: "config", files: ["lib/config.ts"], imports: ["client", "shared"] },
+  { name: "config", files: ["lib/config.ts"], imports: ["client", "core", "shared"] },
   { name: "shared", files: ["lib/"], imports: [] },
   { name: "cli.ts", files: ["cli.ts"], imports: ["client", "shared"] },
   {
