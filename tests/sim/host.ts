@@ -1,4 +1,5 @@
 import { MemoryDisk, MemoryStore } from "../../lib/adapters/memory_store.ts";
+import type { MemberShare } from "../../lib/core/membership.ts";
 import { nextIncarnation } from "../../lib/node/identity.ts";
 import { RetiredStoreError } from "../../lib/node/membership.ts";
 import { DhtNode } from "../../lib/node/node.ts";
@@ -7,14 +8,17 @@ import { Storage } from "../../lib/node/storage.ts";
 import type { Log } from "../../lib/ports/log.ts";
 import type { Store } from "../../lib/ports/store.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
-import type { Endpoint, Network } from "./network.ts";
+import type { Network } from "./network.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import { SimClock, type WallClock } from "./sim_clock.ts";
+import { type CrashPoint, type Running, SimProcess } from "./sim_process.ts";
 import type { Trace } from "./trace.ts";
 
 /** How often a node compares all it has with the other owners, as `main.ts` has it. */
 const COMPARE_INTERVAL_MS = 10 * 60_000;
+
+export { type Running, SimProcess } from "./sim_process.ts";
 
 /** Where a planted bug gets in: each part of a node may be replaced by a worse one. */
 export interface Tampering {
@@ -37,42 +41,6 @@ export interface HostWorld {
   readonly diskDelayMs: number;
 }
 
-/** Parts of a node that runs. */
-export interface Running {
-  readonly node: DhtNode;
-  readonly storage: Storage;
-  readonly keeper: RingKeeper;
-}
-
-/** One run of a node's process: from its start to its end, by whatever cause. */
-export class SimProcess implements Endpoint {
-  readonly address: string;
-  readonly onDeath: Set<() => void> = new Set();
-  alive = true;
-  store: MemoryStore | undefined;
-  running: Running | undefined;
-  /** Whether it takes messages: a process that stops closes its port first. */
-  listening = true;
-
-  constructor(address: string) {
-    this.address = address;
-  }
-
-  get receive(): ((message: Uint8Array) => Promise<Uint8Array>) | undefined {
-    const { running } = this;
-    return running === undefined || !this.listening ? undefined : (message) => running.node.receive(message);
-  }
-
-  /** Ends it in the middle of whatever it does. */
-  die(): void {
-    if (!this.alive) return;
-    this.alive = false;
-    this.store?.crash();
-    for (const listener of [...this.onDeath]) listener();
-    this.onDeath.clear();
-  }
-}
-
 /** A machine of the simulation: an address, a clock, a disk, and the process that runs there now, if any. */
 export class Host {
   readonly address: string;
@@ -85,11 +53,12 @@ export class Host {
   gone = false;
   /** Whether its node was told to leave, and has neither left nor died since. */
   leaving = false;
+  /** What its node is told to own at its next start. */
+  share: MemberShare = {};
   readonly #world: HostWorld;
   readonly #random: SeededRandom;
   #servers: readonly string[] = [];
   #starts = 0;
-  #crashAt: { commits: number; when: "before" | "after"; crashed: () => void } | undefined;
 
   constructor(address: string, world: HostWorld) {
     this.address = address;
@@ -111,8 +80,7 @@ export class Host {
   /** Time on this machine; never over for a process that has died meanwhile. */
   async sleep(ms: number): Promise<void> {
     const { process } = this;
-    await this.#world.scheduler.sleep(ms);
-    if (process?.alive !== true) await new Promise(() => {});
+    await (process?.sleep(this.#world.scheduler, ms) ?? new Promise(() => {}));
   }
 
   /** Whether the node runs and is in its ring. */
@@ -130,7 +98,9 @@ export class Host {
     return new Promise<T>((resolve, reject) => {
       const onDeath = (): void => reject(new Error(`the connection to ${this.address} broke`));
       process.onDeath.add(onDeath);
-      ask(node).then(resolve, reject).finally(() => process.onDeath.delete(onDeath));
+      process.perform(() => {
+        ask(node).then(resolve, reject).finally(() => process.onDeath.delete(onDeath));
+      });
     });
   }
 
@@ -152,15 +122,41 @@ export class Host {
 
   /** Kills the process now: what its disk has not committed is lost. */
   crash(): void {
-    this.#crashAt = undefined;
     if (this.process?.alive !== true) return;
     this.#note("crashes");
     this.process.die();
   }
 
+  /** Stops the process as SIGSTOP does: it does nothing, and answers nobody, until it is resumed. */
+  pause(): void {
+    if (this.process?.alive !== true) return;
+    this.#note("is paused");
+    this.process.pause();
+  }
+
+  /** Has a paused process go on. */
+  resume(): void {
+    if (this.process?.paused !== true) return;
+    this.#note("goes on");
+    this.process.resume(this.#world.scheduler);
+  }
+
   /** Has the process die at its disk's commit number `commits` from now, just before or just after it takes effect. */
   crashAtCommit(commits: number, when: "before" | "after"): Promise<void> {
-    return new Promise((crashed) => this.#crashAt = { commits, when, crashed });
+    return this.crashAt(when === "before" ? "before a commit" : "after a commit", commits);
+  }
+
+  /** Has the process die when it has come to such a moment `times` more times; resolves then. */
+  crashAt(point: CrashPoint, times: number): Promise<void> {
+    const { process } = this;
+    if (process === undefined) return new Promise(() => {});
+    return new Promise((crashed) =>
+      process.planCrash(point, times, () => {
+        this.#note(`crashes ${point}`);
+        process.die();
+        crashed();
+      })
+    );
   }
 
   /** What a start would find on the disk. Only while nothing runs. */
@@ -226,34 +222,24 @@ export class Host {
     });
     // The node answers while it still starts, as one does whose handler exists before it is in its ring.
     process.running = { node, storage, keeper };
-    await node.start({ servers, replicas, partitions });
+    await node.start({ servers, replicas, partitions, share: this.share });
     void this.#compareAll(process, node, clock);
   }
 
   #openStore(process: SimProcess, random: SeededRandom): Store {
     const { scheduler, tampering, trace } = this.#world;
     const delay = (): Promise<void> =>
-      random.chance(0.5) ? Promise.resolve() : scheduler.sleep(random.exponential(this.diskDelayMs));
+      random.chance(0.5) ? Promise.resolve() : process.sleep(scheduler, random.exponential(this.diskDelayMs));
     const store = new MemoryStore(this.disk, {
       delay,
-      beforeCommit: () => this.#reach("before", process),
+      beforeCommit: () => process.reach("before a commit"),
       afterCommit: () => {
         trace.count(`${this.address} commits`);
-        return this.#reach("after", process);
+        process.reach("after a commit");
       },
     });
     process.store = store;
     return tampering.store?.(store, this) ?? store;
-  }
-
-  #reach(when: "before" | "after", process: SimProcess): void {
-    const crash = this.#crashAt;
-    if (crash === undefined || crash.when !== when || process !== this.process) return;
-    if (crash.commits-- > 0) return;
-    this.#note(`crashes ${when} a commit`);
-    this.#crashAt = undefined;
-    process.die();
-    crash.crashed();
   }
 
   async #compareAll(process: SimProcess, node: DhtNode, clock: SimClock): Promise<void> {

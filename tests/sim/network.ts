@@ -3,14 +3,13 @@ import { DhtError } from "../../lib/core/errors.ts";
 import { hash128 } from "../../lib/core/hash.ts";
 import type { CallOptions, Transport } from "../../lib/ports/transport.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Life } from "./sim_process.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Trace } from "./trace.ts";
 
-/** One end of the network: a run of a node. */
-export interface Endpoint {
+/** One end of the network: a run of a node. Once it has died it sends, hears and answers nothing. */
+export interface Endpoint extends Life {
   readonly address: string;
-  /** False once it has died: it sends, hears and answers nothing. */
-  readonly alive: boolean;
   /** Called when it dies. */
   readonly onDeath: Set<() => void>;
   /** Answers a message; undefined while nobody listens. */
@@ -54,6 +53,8 @@ export type Way = "there" | "back";
 /** The virtual network between all nodes. */
 export class Network {
   readonly weather: Weather = { ...FAIR };
+  /** Mean milliseconds that each message from or to an address takes longer: a node that is slow. */
+  readonly slowness: Map<string, number> = new Map();
   /** Messages that were sent, lost, cut off by a partition, and delivered twice. */
   readonly counts = { sent: 0, lost: 0, cut: 0, twice: 0 };
   readonly #scheduler: Scheduler;
@@ -95,6 +96,7 @@ export class Network {
   /** Lets all messages pass again. */
   healAll(): void {
     this.#cuts.clear();
+    this.slowness.clear();
   }
 
   /** The transport of one run of a node. */
@@ -104,12 +106,13 @@ export class Network {
 
   #call(sender: Endpoint, address: string, message: Uint8Array, options: CallOptions): Promise<Uint8Array> {
     // A dead node may still run to the end of what it was doing; nobody notices.
+    sender.reach("before it sends");
     if (!sender.alive) return new Promise(() => {});
     return new Promise((resolve, reject) => {
       const done = (settle: () => void): void => {
         timer.cancelled = true;
         options.signal?.removeEventListener("abort", giveUp);
-        if (sender.alive) settle();
+        sender.perform(settle);
       };
       const fail = (reason: string): void => done(() => reject(unreachable(address, reason)));
       const giveUp = (): void => fail("the caller gave up");
@@ -124,13 +127,18 @@ export class Network {
         address,
         message,
         fail,
-        answer: (reply: Uint8Array) => done(() => resolve(reply)),
+        answer: (reply: Uint8Array) =>
+          done(() => {
+            sender.reach("as a reply comes");
+            if (sender.alive) resolve(reply);
+          }),
       };
       this.#send(exchange);
       if (this.#random.chance(this.weather.duplicate)) {
         this.counts.twice++;
         this.#send({ ...exchange, fail: () => {}, answer: () => {} });
       }
+      sender.reach("after it sent");
     });
   }
 
@@ -138,7 +146,9 @@ export class Network {
     const { address, message } = exchange;
     this.#carry(exchange, "there", message, () => {
       const target = this.#endpoints.get(address);
-      if (target?.alive === true && target.receive !== undefined) return this.#deliver(exchange, target);
+      if (target?.alive === true && target.receive !== undefined) {
+        return target.perform(() => this.#deliver(exchange, target));
+      }
       if (!this.#random.chance(REFUSED)) return;
       this.#carry(exchange, "back", NO_BYTES, () => exchange.fail("connection refused"));
     });
@@ -146,6 +156,9 @@ export class Network {
 
   #deliver(exchange: Exchange, target: Endpoint): void {
     const { message, fail, answer } = exchange;
+    target.reach("as a message comes");
+    // It may have been paused until now, and may listen no more.
+    if (!target.alive || target.receive === undefined) return;
     let answered = false;
     const back = (bytes: Uint8Array, arrive: () => void): void => {
       if (answered) return;
@@ -159,10 +172,12 @@ export class Network {
     };
     target.onDeath.add(onDeath);
     const reply = (bytes: Uint8Array, arrive: () => void): void => {
+      target.reach("before it answers");
       target.onDeath.delete(onDeath);
       if (target.alive) back(bytes, arrive);
+      target.reach("after it answered");
     };
-    target.receive!(message.slice()).then(
+    target.receive(message.slice()).then(
       (bytes) => reply(bytes, () => answer(bytes.slice())),
       () => reply(NO_BYTES, () => fail("answered 400")),
     );
@@ -180,7 +195,7 @@ export class Network {
     const [from, to] = way === "there" ? [sender.address, address] : [address, sender.address];
     this.counts.sent++;
     const lost = this.#random.chance(this.weather.loss);
-    const delayMs = this.#delayMs();
+    const delayMs = this.#delayMs() + this.#slownessOf(from) + this.#slownessOf(to);
     this.#trace.count(`${from} > ${to} ${encodeHex(hash128(bytes))} ${lost ? "lost" : delayMs}`);
     if (lost) {
       this.counts.lost++;
@@ -198,6 +213,11 @@ export class Network {
   #cutBetween(from: string, to: string, way: Way): Cut | undefined {
     for (const cut of this.#cuts) if (cut.blocks(from, to, way)) return cut;
     return undefined;
+  }
+
+  #slownessOf(address: string): number {
+    const meanMs = this.slowness.get(address);
+    return meanMs === undefined ? 0 : this.#random.exponential(meanMs);
   }
 
   #delayMs(): number {

@@ -1,5 +1,6 @@
 import type { Clock } from "../../lib/ports/clock.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Life } from "./sim_process.ts";
 
 /** When a simulation begins, by a clock that is right. */
 const EPOCH_MS = 1_700_000_000_000;
@@ -15,9 +16,9 @@ export interface WallClock {
 export class SimClock implements Clock {
   readonly #scheduler: Scheduler;
   readonly #wall: WallClock;
-  readonly #life: { readonly alive: boolean };
+  readonly #life: Life;
 
-  constructor(scheduler: Scheduler, wall: WallClock, life: { readonly alive: boolean }) {
+  constructor(scheduler: Scheduler, wall: WallClock, life: Life) {
     this.#scheduler = scheduler;
     this.#wall = wall;
     this.#life = life;
@@ -40,8 +41,12 @@ export class SimClock implements Clock {
         reject(signal?.reason);
       };
       const event = this.#scheduler.after(ms, () => {
-        signal?.removeEventListener("abort", onAbort);
-        if (this.#life.alive) resolve();
+        this.#life.perform(() => {
+          if (event.cancelled) return;
+          signal?.removeEventListener("abort", onAbort);
+          this.#life.reach("as a wait ends");
+          if (this.#life.alive) resolve();
+        });
       });
       signal?.addEventListener("abort", onAbort, { once: true });
     });

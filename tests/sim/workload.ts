@@ -184,13 +184,15 @@ export class Workload {
       const onDeath = (): void => done(() => reject(new Error("the connection broke")));
       const timer = this.#sim.scheduler.after(timeoutMs, () => {
         done(() => reject(new Error(`no answer within ${Math.round(timeoutMs)} ms`)));
-        connection.abort(new Error("The client has gone"));
+        process.perform(() => connection.abort(new Error("The client has gone")));
       });
       process.onDeath.add(onDeath);
-      work(connection.signal).then(
-        (value) => done(() => resolve(value)),
-        (error) => done(() => reject(error)),
-      );
+      process.perform(() => {
+        Promise.resolve(connection.signal).then(work).then(
+          (value) => done(() => resolve(value)),
+          (error) => done(() => reject(error)),
+        );
+      });
     });
   }
 
