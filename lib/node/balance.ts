@@ -1,7 +1,7 @@
 import { DhtError } from "../core/errors.ts";
 import { addressOf, type LiveLayouts, liveOwners, type OwnerId } from "../core/layout.ts";
 import { compareHeads } from "../core/record.ts";
-import { type Exchange, isLayoutMismatch } from "./exchange.ts";
+import { type Exchange, isLayoutMismatch, type Pace } from "./exchange.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
@@ -27,6 +27,8 @@ export interface BalanceScope {
   readonly signal: AbortSignal;
   /** Only with this node; with all others where absent. */
   readonly peer?: string;
+  /** Keeps it to a rate; what a user asks for has none. */
+  readonly pace?: Pace;
 }
 
 /**
@@ -66,15 +68,16 @@ async function exchangeWith(
   live: LiveLayouts,
   peer: OwnerId,
   partitions: { readonly shared: readonly number[]; readonly strays: readonly number[] },
-  { task, signal }: BalanceScope,
+  { task, signal, pace }: BalanceScope,
 ): Promise<void> {
+  const rate = pace === undefined ? {} : { pace };
   const both = [...partitions.shared, ...partitions.strays];
   if (both.length === 0) return;
   try {
     if (partitions.shared.length > 0) {
-      await deps.exchange.pull({ peer, live, partitions: partitions.shared, signal, task });
+      await deps.exchange.pull({ peer, live, partitions: partitions.shared, signal, task, ...rate });
     }
-    await deps.exchange.push({ peer, live, partitions: both, signal, task });
+    await deps.exchange.push({ peer, live, partitions: both, signal, task, ...rate });
   } catch (error) {
     if (isLayoutMismatch(error) || signal.aborted) throw error;
     noteFailure(task, error);

@@ -2,6 +2,7 @@ import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions } from "../core/hlc.ts";
 import type { LiveLayouts, OwnerId } from "../core/layout.ts";
 import {
+  CHUNK_BYTES,
   chunkCount,
   compareHeads,
   headOf,
@@ -25,6 +26,8 @@ export const CHUNKS_PER_MESSAGE = 12;
 const BULK_TIMEOUT_MS = 30_000;
 /** Silence after which a large value that is on its way is asked for once more. */
 const PULL_SILENT_MS = 2_000;
+/** Bytes of a record beside its key and its value, roughly. */
+const RECORD_BYTES = 100;
 /** Slowest rate at which a large value is still waited for. */
 const SLOWEST_BYTES_PER_MS = 1_000;
 
@@ -35,7 +38,14 @@ export interface ExchangeScope {
   readonly partitions: readonly number[];
   readonly signal: AbortSignal;
   readonly task: Task;
+  /** Awaited before that many bytes are fetched or sent: keeps a background task to its rate. */
+  readonly pace?: Pace;
+  /** Called once all the peer holds newer of a partition is here. */
+  readonly pulled?: (partition: number) => void;
 }
+
+/** Waits until that many bytes may be used. */
+export type Pace = (bytes: number) => Promise<void>;
 
 interface Entry {
   readonly key: string;
@@ -45,14 +55,16 @@ interface Entry {
 /** A large value on its way to this node. */
 interface Pull {
   readonly held: Promise<boolean>;
-  /** When the last of its chunks arrived, by the monotonic clock. */
+  /** When the last of its chunks arrived, by the monotonic clock; Infinity while its rate has it wait. */
   heardMs: number;
 }
 
 interface PullSource {
   readonly peer: OwnerId;
   readonly signal?: AbortSignal;
-  noteProgress(): void;
+  readonly pace?: Pace;
+  /** Says that it goes on, or that it waits for its rate. */
+  noteProgress(waits: boolean): void;
 }
 
 /**
@@ -83,7 +95,11 @@ export class Exchange {
    * @returns Once all of it is held here. @throws {DhtError} If any of it could not be.
    */
   async pull(scope: ExchangeScope): Promise<void> {
-    for (const partition of await this.#differing(scope)) await this.#pullPartition(scope, partition);
+    const differing = new Set(await this.#differing(scope));
+    for (const partition of scope.partitions) {
+      if (differing.has(partition)) await this.#pullPartition(scope, partition);
+      scope.pulled?.(partition);
+    }
   }
 
   /** Sends everything this node holds newer than the peer. Single failures are counted, and the rest goes on. */
@@ -97,7 +113,7 @@ export class Exchange {
    * @returns Whether this node holds that version, or a newer one, afterwards.
    */
   async pullBlob(
-    source: { readonly peer: OwnerId; readonly signal?: AbortSignal },
+    source: Pick<PullSource, "peer" | "signal" | "pace">,
     place: { readonly partition: number; readonly key: string },
     record: ValueRecord,
   ): Promise<boolean> {
@@ -109,7 +125,8 @@ export class Exchange {
     const known = this.#pulls.get(name);
     // One that has fallen silent may wait for a node that is gone: nobody else is to wait for it.
     if (known !== undefined && nowMs - known.heardMs < PULL_SILENT_MS) return await known.held;
-    const noteProgress = (): void => void (pull.heardMs = this.#clock.monotonicMs());
+    const noteProgress = (waits: boolean): void =>
+      void (pull.heardMs = waits ? Infinity : this.#clock.monotonicMs());
     const held = this.#pullOnce({ ...source, noteProgress }, place, record, record.body.id);
     const pull = { held, heardMs: nowMs };
     this.#pulls.set(name, pull);
@@ -153,9 +170,10 @@ export class Exchange {
     for (let first = 0; first < blob.chunks; first += CHUNKS_PER_MESSAGE) {
       source.signal?.throwIfAborted();
       const count = Math.min(CHUNKS_PER_MESSAGE, blob.chunks - first);
+      if (source.pace !== undefined) await waitFor(source, source.pace, count * CHUNK_BYTES);
       const ask = { blobId: blob.from, first, count };
       const { chunks } = await this.#peers.ask(source.peer, undefined, "readChunks", ask, BULK);
-      source.noteProgress();
+      source.noteProgress(false);
       await storing;
       storing = this.#storage.writeChunks(blob.to, first, chunks);
       // Whoever throws before this is awaited must not leave it unhandled.
@@ -227,8 +245,12 @@ export class Exchange {
     place: { readonly partition: number; readonly key: string },
     record: StoredRecord,
   ): Promise<void> {
-    if (record.kind === "value" && record.body.kind === "blob") await this.pullBlob(scope, place, record);
-    else await this.#storage.write({ ...place, record, mode: "merge" });
+    if (record.kind === "value" && record.body.kind === "blob") {
+      await this.pullBlob(scope, place, record);
+      return;
+    }
+    await scope.pace?.(inlineBytes(place, record));
+    await this.#storage.write({ ...place, record, mode: "merge" });
   }
 
   async #send(scope: ExchangeScope, partition: number, entry: Entry): Promise<void> {
@@ -249,15 +271,17 @@ export class Exchange {
    * @param to.source Who holds the record; this node unless told otherwise.
    */
   async give(
-    to: Pick<ExchangeScope, "peer" | "live"> & { readonly source?: OwnerId },
+    to: Pick<ExchangeScope, "peer" | "live" | "pace"> & { readonly source?: OwnerId },
     place: { readonly partition: number; readonly key: string },
     record: StoredRecord,
   ): Promise<void> {
     if (record.kind === "value" && record.body.kind === "blob") {
+      await to.pace?.(record.valueBytes);
       const timeoutMs = BULK_TIMEOUT_MS + record.valueBytes / SLOWEST_BYTES_PER_MS;
       const ask = { ...place, record, source: to.source ?? this.#self };
       await this.#peers.ask(to.peer, to.live, "pullRecord", ask, { lane: "own", timeoutMs });
     } else {
+      await to.pace?.(inlineBytes(place, record));
       await this.#peers.ask(to.peer, to.live, "write", { ...place, record, mode: "merge" });
     }
   }
@@ -267,6 +291,18 @@ export class Exchange {
       await this.#storage.raiseFloor(partition, floor);
     }
   }
+}
+
+/** Others must not take a value for fallen silent that only waits for its rate. */
+async function waitFor(source: PullSource, pace: Pace, bytes: number): Promise<void> {
+  source.noteProgress(true);
+  await pace(bytes);
+  source.noteProgress(false);
+}
+
+/** What sending a record costs, roughly, where its bytes are in it. */
+function inlineBytes(place: { readonly key: string }, record: StoredRecord): number {
+  return RECORD_BYTES + place.key.length + (record.kind === "value" ? record.valueBytes : 0);
 }
 
 const BULK = { lane: "own", timeoutMs: BULK_TIMEOUT_MS } as const;

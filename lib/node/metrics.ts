@@ -3,7 +3,6 @@ import type { Coordinator } from "./coordinator.ts";
 import type { Peers } from "./peers.ts";
 import type { Metric, RingView } from "./service.ts";
 import type { Storage } from "./storage.ts";
-import type { TransferProgress } from "./transfer.ts";
 
 /** Where the figures come from. */
 export interface MetricSources {
@@ -12,12 +11,11 @@ export interface MetricSources {
   readonly storage: ReturnType<Storage["stats"]>;
   readonly sent: Peers["sent"];
   readonly retries: Coordinator["retries"];
-  readonly transfer: TransferProgress;
   readonly background: readonly BackgroundView[];
 }
 
 /** A node's figures under their Prometheus names. */
-export function nodeMetrics({ ring, storage, sent, retries, transfer, background }: MetricSources): Metric[] {
+export function nodeMetrics({ ring, storage, sent, retries, background }: MetricSources): Metric[] {
   const nodes = ring?.nodes ?? [];
   return [
     gauge("ring_nodes", "Nodes of the ring, as this one sees it", nodes.length),
@@ -31,7 +29,6 @@ export function nodeMetrics({ ring, storage, sent, retries, transfer, background
       "Whether a change of layout is being carried out",
       Number(ring?.changing ?? false),
     ),
-    gauge("transfer_partitions_left", "Partitions this node has yet to fetch", transfer.partitionsLeft),
     counter("peer_messages_total", "Messages sent to other nodes", sent.messages),
     counter("peer_operations_total", "Operations in those messages", sent.operations),
     counter("requests_restamped_total", "Writes stamped again above a newer version", retries.restamped),

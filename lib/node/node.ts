@@ -112,7 +112,6 @@ export class DhtNode implements NodeService {
     const membership = this.#membership;
     this.#status = new StatusService({
       ...shared,
-      transfer: this.#transfer,
       membership,
       version: deps.version,
     });
@@ -236,7 +235,6 @@ export class DhtNode implements NodeService {
       storage: this.#deps.storage.stats(),
       sent: this.#peers.sent,
       retries: this.#coordinator.retries,
-      transfer: this.#transfer.progress,
       background: Object.values(this.#background).map((task) => task.view),
     });
   }

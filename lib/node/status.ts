@@ -8,7 +8,6 @@ import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { NodeView, RingView, StatusView } from "./service.ts";
 import type { Storage } from "./storage.ts";
-import type { Transfer } from "./transfer.ts";
 
 /** Counts are asked for at most that often, however many look at the page. */
 const COUNTS_MAX_AGE_MS = 2_000;
@@ -25,7 +24,6 @@ export interface StatusDeps {
   readonly keeper: RingKeeper;
   readonly peers: Peers;
   readonly storage: Storage;
-  readonly transfer: Transfer;
   readonly membership: MembershipService;
   readonly clock: Clock;
   readonly background: Background;
@@ -141,7 +139,7 @@ export class StatusService {
   }
 
   #warnings(ring: RingView): string[] {
-    const { keeper, transfer, membership } = this.#deps;
+    const { keeper, background, membership } = this.#deps;
     const { live, state } = keeper;
     const warnings: string[] = [];
     const down = ring.nodes.filter((node) => !node.reachable).map((node) => node.address);
@@ -162,7 +160,7 @@ export class StatusService {
           } down: start ${blocked.length === 1 ? "it" : "them"} again, or remove what is gone for good.`
           : `The ring is changing; still fetching their share: ${waiting.join(", ")}.`,
       );
-      const { error } = transfer.progress;
+      const { error } = background.transfer.view;
       if (error !== undefined) warnings.push(`Fetching this node's share: ${error}.`);
     }
     return warnings;

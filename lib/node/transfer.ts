@@ -10,6 +10,7 @@ import { isActive, reportSynced } from "../core/membership.ts";
 import { readQuorum } from "../core/quorum.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { Background } from "./background.ts";
 import { type Exchange, isLayoutMismatch } from "./exchange.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Peers } from "./peers.ts";
@@ -21,19 +22,14 @@ const RETRY_MS = 1_000;
 /** Wait after a peer that lives by other layouts was told of this node's. */
 const CATCH_UP_MS = 100;
 
-/** How far the open change of layout has come at this node. */
-export interface TransferProgress {
-  readonly partitionsLeft: number;
-  readonly fetched: number;
-  readonly error?: string;
-}
-
 /** What a transfer needs of its node. */
 export interface TransferDeps {
   readonly keeper: RingKeeper;
   readonly peers: Peers;
   readonly exchange: Exchange;
   readonly gossip: Gossip;
+  /** Keeps it to its rate, and shows how far it is. */
+  readonly background: Pick<Background, "transfer">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -49,17 +45,11 @@ export interface TransferDeps {
  */
 export class Transfer {
   readonly #deps: TransferDeps;
-  #progress: TransferProgress = { partitionsLeft: 0, fetched: 0 };
   #wake: (() => void) | undefined;
 
   constructor(deps: TransferDeps) {
     this.#deps = deps;
     deps.keeper.onChange(() => this.#wake?.());
-  }
-
-  /** How far it is. */
-  get progress(): TransferProgress {
-    return this.#progress;
   }
 
   /** Does what each change of layout asks for, until `signal` is aborted. */
@@ -79,18 +69,24 @@ export class Transfer {
   }
 
   async #synchronise(live: LiveLayouts, signal: AbortSignal): Promise<void> {
-    const { keeper, gossip, log } = this.#deps;
+    const { keeper, gossip, log, background } = this.#deps;
     const left = this.#sourcesNeeded(live);
-    this.#progress = { partitionsLeft: left.size, fetched: 0 };
     const task = emptyTask();
     if (left.size > 0) {
       log.event("info", "transfer_started", "Pulling partitions of the new layout", {
         partitions: left.size,
       });
     }
-    await this.#pullAll(live, left, task, signal);
-    if (keeper.live !== live) return;
-    if (left.size > 0) throw new Error(this.#progress.error ?? "Too few previous owners can be reached");
+    background.transfer.begin(left.size);
+    try {
+      await this.#pullAll(live, left, task, signal);
+      if (keeper.live !== live) return;
+    } catch (error) {
+      if (!isLayoutMismatch(error) && !signal.aborted) background.transfer.fail(error);
+      throw error;
+    } finally {
+      background.transfer.end();
+    }
     await keeper.update((ring) =>
       keeper.live === live
         ? reportSynced(ring, keeper.self.address, { base: live.base.name, newest: live.newest.name })
@@ -118,26 +114,33 @@ export class Transfer {
     return needed;
   }
 
-  /** Pulls from one previous owner after the other until nothing is left, or nobody is. */
+  /**
+   * Pulls from one previous owner after the other until nothing is left.
+   *
+   * @throws {Error} If something is left once all were asked, unless the layouts have changed meanwhile.
+   */
   async #pullAll(
     live: LiveLayouts,
     left: Map<number, number>,
     task: Task,
     signal: AbortSignal,
   ): Promise<void> {
+    const { background, exchange, keeper } = this.#deps;
+    const pace = (bytes: number) => background.transfer.pace(bytes, signal);
+    const pulled = (partition: number) => background.transfer.advance(countDown(left, partition));
+    let failure: unknown;
     for (const source of this.#sources(live)) {
       const partitions = [...left.keys()].filter((partition) => live.base.owners(partition).includes(source));
       if (partitions.length === 0) continue;
       try {
-        await this.#deps.exchange.pull({ peer: source, live, partitions, signal, task });
+        await exchange.pull({ peer: source, live, partitions, signal, task, pace, pulled });
       } catch (error) {
         if (isLayoutMismatch(error) || signal.aborted) throw error;
-        this.#progress = { partitionsLeft: left.size, fetched: task.fetched, error: sentence(error) };
-        continue;
+        failure = error;
       }
-      for (const partition of partitions) countDown(left, partition);
-      this.#progress = { partitionsLeft: left.size, fetched: task.fetched };
     }
+    if (left.size === 0 || keeper.live !== live) return;
+    throw failure ?? new Error("Too few previous owners can be reached");
   }
 
   /** Previous owners that may be asked: those that answer first. */
@@ -156,7 +159,6 @@ export class Transfer {
   async #pauseAfter(error: unknown, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     if (isLayoutMismatch(error)) return await this.#deps.clock.sleep(CATCH_UP_MS, signal).catch(() => {});
-    this.#progress = { ...this.#progress, error: sentence(error) };
     this.#deps.log.event(
       "warn",
       "transfer_failed",
@@ -179,10 +181,12 @@ export class Transfer {
   }
 }
 
-function countDown(left: Map<number, number>, partition: number): void {
+/** Counts one more owner that a partition was pulled from; returns how many partitions that completes. */
+function countDown(left: Map<number, number>, partition: number): number {
   const more = (left.get(partition) ?? 0) - 1;
   if (more > 0) left.set(partition, more);
   else left.delete(partition);
+  return more > 0 ? 0 : 1;
 }
 
 function sentence(error: unknown): string {
