@@ -49,6 +49,17 @@ export class MemoryDisk {
     return entry !== undefined;
   }
 
+  /** A disk with the same entries: a backup of this one. */
+  copy(): MemoryDisk {
+    const copy = new MemoryDisk();
+    for (const [text, entry] of this.#entries) {
+      copy.#entries.set(text, entry);
+      copy.#order.add(text);
+    }
+    copy.#commits = this.#commits;
+    return copy;
+  }
+
   /** The entry of a key; its value is the disk's own and must not be changed. */
   read(key: StoreKey): StoreEntry | undefined {
     return this.#entries.get(orderedText(key));

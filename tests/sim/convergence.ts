@@ -27,6 +27,7 @@ const BALANCES = 3;
 export async function heal(sim: Simulation): Promise<void> {
   Object.assign(sim.network.weather, FAIR);
   sim.network.healAll();
+  sim.hosts.forEach((host) => host.resume());
   for (const host of sim.hosts) {
     if (host.gone || host.running?.keeper.inRing === true) continue;
     // One that still joins may do so through a node that has left meanwhile.

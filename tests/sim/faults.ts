@@ -1,34 +1,19 @@
-import type { Host } from "./host.ts";
-import { FAIR, type Weather } from "./network.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
-import { nodeAt, type Simulation } from "./simulation.ts";
+import { crashSoon, type FaultScene, isLayoutChanging, NODE_FAULTS, OTHER_FAULTS } from "./fault_kinds.ts";
+import type { Host } from "./host.ts";
+import type { Simulation } from "./simulation.ts";
 
-const HOUR_MS = 3_600_000;
-/** How long a fault waits for a node to be back before the next may come. */
-const RECOVERY_MS = 120_000;
+/** Share of the changes of layout in the middle of which a node crashes. */
+const CRASH_IN_CHANGE = 0.65;
+/** How long a change of layout is given to begin, before a crash in it is given up. */
+const CHANGE_BEGINS_MS = 4_000;
+const LOOK_MS = 5;
 
-/** Everything that can go wrong by itself. */
-const FAULTS = [
-  "crash",
-  "crashAtCommit",
-  "restart",
-  "isolate",
-  "deafen",
-  "mute",
-  "sever",
-  "bridge",
-  "fillDisk",
-  "wipe",
-  "jumpClock",
-  "stopClock",
-  "storm",
-] as const;
+/** Name of a fault: everything that can go wrong by itself. */
+export type Fault = keyof typeof NODE_FAULTS | keyof typeof OTHER_FAULTS;
 
-/** Name of a fault. */
-export type Fault = (typeof FAULTS)[number];
-
-const CUTS = ["isolate", "deafen", "mute", "sever", "bridge"] as const;
-type CutKind = (typeof CUTS)[number];
+/** All faults. */
+export const FAULTS = [...Object.keys(NODE_FAULTS), ...Object.keys(OTHER_FAULTS)] as readonly Fault[];
 
 /**
  * Injects one fault after the other.
@@ -42,6 +27,7 @@ export class Faults {
   readonly #sim: Simulation;
   readonly #random: SeededRandom;
   readonly #kinds: readonly Fault[];
+  readonly #scene: FaultScene;
   #turn: Promise<unknown> = Promise.resolve();
   readonly #end = Promise.withResolvers<void>();
   #hurried = Promise.withResolvers<void>();
@@ -52,6 +38,7 @@ export class Faults {
     this.#sim = sim;
     this.#random = sim.random.fork("faults");
     this.#kinds = kinds;
+    this.#scene = { sim, random: this.#random, count: (what) => this.count(what) };
   }
 
   /** Begins, with a pause of that mean between two faults. */
@@ -66,13 +53,30 @@ export class Faults {
     await this.#running;
   }
 
-  /** Has the next fault come soon, now and then: the layout is about to change. */
-  hurry(): void {
-    if (this.#random.chance(0.5)) return;
-    this.#sim.scheduler.after(this.#random.exponential(50), () => {
-      this.#hurried.resolve();
-      this.#hurried = Promise.withResolvers<void>();
+  /**
+   * Makes a change of layout in the middle of which, more often than not, a node crashes, and is started again;
+   * otherwise the next fault comes soon, now and then.
+   *
+   * @param change What begins it; it may take as long as it likes.
+   * @param concerned Nodes that are likelier to crash than others.
+   */
+  async during<T>(change: () => Promise<T>, concerned: readonly Host[] = []): Promise<T> {
+    if (this.#stopped || !this.#random.chance(CRASH_IN_CHANGE)) {
+      this.#hurry();
+      return await change();
+    }
+    let changing: Promise<T> | undefined;
+    await this.takeTurn(async () => {
+      changing = change();
+      // Who awaits it below hears of what it throws.
+      changing.catch(() => {});
+      if (!await this.#changeBegins()) return;
+      await this.#sim.sleep(this.#random.exponential(40));
+      const { ready } = this.#sim;
+      const victim = this.#victim(concerned.filter((host) => ready.includes(host)));
+      if (victim !== undefined && ready.length >= 3) await crashSoon(this.#scene, victim);
     });
+    return await changing!;
   }
 
   /** Does `work`, which takes a node away, while no other node is away. */
@@ -82,133 +86,62 @@ export class Faults {
     return done;
   }
 
-  async #run(pauseMs: number): Promise<void> {
-    while (!this.#stopped) {
-      const pause = this.#sim.sleep(this.#random.exponential(pauseMs));
-      await Promise.race([pause, this.#end.promise, this.#hurried.promise]);
-      if (this.#stopped) return;
-      const kind = this.#random.pick(this.#kinds);
-      if (kind === "jumpClock" || kind === "stopClock") this.#setClock(kind);
-      else if (kind === "storm") await this.#storm();
-      else await this.takeTurn(() => this.#takeAway(kind));
-    }
-  }
-
-  async #takeAway(kind: Exclude<Fault, "jumpClock" | "stopClock" | "storm">): Promise<void> {
-    const { ready } = this.#sim;
-    if (this.#stopped || ready.length < 3) return;
-    const host = this.#random.pick(ready);
-    this.count(kind);
-    if (isCut(kind)) return await this.#cutOff(host, kind);
-    if (kind === "fillDisk") return await this.#fillDisk(host);
-    if (this.#isChanging()) this.count("crashes in a layout change");
-    await this.#take(host, kind);
-    if (host.gone) return;
-    await this.#sim.sleep(this.#random.exponential(1_500));
-    if (kind === "wipe") {
-      host.wipe();
-      host.boot(this.#sim.ready.map(({ address }) => address));
-    } else host.boot();
-    await this.#recovered(host, kind);
-  }
-
-  async #take(host: Host, kind: "crash" | "crashAtCommit" | "restart" | "wipe"): Promise<void> {
-    if (kind === "restart") return await host.stop();
-    if (kind === "crashAtCommit") {
-      const when = this.#random.pick(["before", "after"] as const);
-      const patience = this.#sim.sleep(3_000);
-      await Promise.race([host.crashAtCommit(this.#random.below(20), when), patience]);
-    }
-    host.crash();
-  }
-
-  /** A restarted node counts once it is in its ring; one with a new disk once it holds its share. */
-  async #recovered(host: Host, kind: Fault): Promise<void> {
-    const isBack = kind === "wipe"
-      ? () => host.gone || this.#holdsItsShare(host)
-      : () => host.gone || host.ready;
-    await this.#sim.until(`${host.address} is back`, isBack, RECOVERY_MS);
-  }
-
-  #holdsItsShare(host: Host): boolean {
-    return this.#sim.ready.every(({ running }) => {
-      const ring = running!.node.ring();
-      const seen = ring.nodes.find(({ address }) => address === host.address);
-      return seen?.state === "up" && seen.storeId === host.running?.keeper.self.storeId && !ring.changing;
+  /** Injects this fault at a node once it is its turn; resolves when the node is back. */
+  async inject(kind: keyof typeof NODE_FAULTS, host: Host): Promise<void> {
+    await this.takeTurn(async () => {
+      if (!host.ready) return;
+      this.count(kind);
+      await NODE_FAULTS[kind](this.#scene, host);
     });
-  }
-
-  async #cutOff(host: Host, kind: CutKind): Promise<void> {
-    const others = this.#sim.ready.filter((other) => other !== host);
-    const other = this.#random.pick(others).address;
-    const self = host.address;
-    // The two severed do not reach one another; over a bridge a node reaches but one other.
-    const isFar = (address: string) =>
-      address !== self &&
-      (kind === "sever" ? address === other : kind === "bridge" ? address !== other : true);
-    const stops = (from: string, to: string) =>
-      (kind !== "deafen" && from === self && isFar(to)) || (kind !== "mute" && to === self && isFar(from));
-    const refuses = this.#random.chance(0.5);
-    this.#sim.trace.note(
-      `${kind}: ${self}${kind === "sever" || kind === "bridge" ? ` and ${other}` : ""} ${refuses}`,
-    );
-    const heal = this.#sim.network.cutWhere(stops, { refuses });
-    await this.#sim.sleep(
-      this.#random.chance(0.5) ? this.#random.between(50, 500) : this.#random.between(500, 8_000),
-    );
-    heal();
-    this.#sim.trace.note(`${host.address} is connected again`);
-    // Sometimes long enough for the others to have met it again, sometimes not.
-    if (this.#random.chance(0.5)) await this.#sim.sleep(this.#random.between(0, 3_000));
-  }
-
-  async #fillDisk(host: Host): Promise<void> {
-    const { disk } = host;
-    disk.full = true;
-    this.#sim.trace.note(`${host.address} has a full disk`);
-    await this.#sim.sleep(this.#random.between(100, 5_000));
-    disk.full = false;
-    this.#sim.trace.note(`${host.address} has room on its disk again`);
-  }
-
-  async #storm(): Promise<void> {
-    this.count("storm");
-    this.#sim.trace.note("a storm begins");
-    const { weather } = this.#sim.network;
-    const before: Weather = { ...weather };
-    Object.assign(weather, {
-      ...FAIR,
-      meanDelayMs: this.#random.between(2, 60),
-      slow: 0.1,
-      loss: 0.05,
-      duplicate: 0.1,
-    });
-    await this.#sim.sleep(this.#random.between(500, 4_000));
-    Object.assign(weather, before);
-    this.#sim.trace.note("the storm ends");
-  }
-
-  #setClock(kind: "jumpClock" | "stopClock"): void {
-    const host = this.#random.pick(this.#sim.hosts);
-    this.count(kind);
-    host.wall.offsetMs = this.#random.between(-HOUR_MS, HOUR_MS);
-    // One that stands still gets a push by the next jump.
-    host.wall.drift = kind === "stopClock" ? -1 : this.#random.between(-0.001, 0.001);
-    this.#sim.trace.note(
-      `${host.address} has its clock set ${Math.round(host.wall.offsetMs)} ms off: ${kind}`,
-    );
-  }
-
-  #isChanging(): boolean {
-    return this.#sim.ready.some((host) => nodeAt(host).ring().changing);
   }
 
   /** Notes that something was injected. */
   count(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
+
+  /** Has the next fault come soon, now and then: the layout is about to change. */
+  #hurry(): void {
+    if (this.#random.chance(0.5)) return;
+    this.#sim.scheduler.after(this.#random.exponential(50), () => {
+      this.#hurried.resolve();
+      this.#hurried = Promise.withResolvers<void>();
+    });
+  }
+
+  async #changeBegins(): Promise<boolean> {
+    const deadlineMs = this.#sim.nowMs + CHANGE_BEGINS_MS;
+    while (!isLayoutChanging(this.#sim) && this.#sim.nowMs < deadlineMs) await this.#sim.sleep(LOOK_MS);
+    return isLayoutChanging(this.#sim);
+  }
+
+  #victim(concerned: readonly Host[]): Host | undefined {
+    const { ready } = this.#sim;
+    const candidates = concerned.length > 0 && this.#random.chance(0.5) ? concerned : ready;
+    return candidates.length === 0 ? undefined : this.#random.pick(candidates);
+  }
+
+  async #run(pauseMs: number): Promise<void> {
+    while (!this.#stopped) {
+      const pause = this.#sim.sleep(this.#random.exponential(pauseMs));
+      await Promise.race([pause, this.#end.promise, this.#hurried.promise]);
+      if (this.#stopped) return;
+      const kind = this.#random.pick(this.#kinds);
+      if (isOther(kind)) {
+        this.count(kind);
+        await OTHER_FAULTS[kind](this.#scene);
+      } else await this.takeTurn(() => this.#takeAway(kind));
+    }
+  }
+
+  async #takeAway(kind: keyof typeof NODE_FAULTS): Promise<void> {
+    const { ready } = this.#sim;
+    if (this.#stopped || ready.length < 3) return;
+    this.count(kind);
+    await NODE_FAULTS[kind](this.#scene, this.#random.pick(ready));
+  }
 }
 
-function isCut(kind: Fault): kind is CutKind {
-  return (CUTS as readonly Fault[]).includes(kind);
+function isOther(kind: Fault): kind is keyof typeof OTHER_FAULTS {
+  return kind in OTHER_FAULTS;
 }

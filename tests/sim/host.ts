@@ -174,6 +174,12 @@ export class Host {
     this.disk = new MemoryDisk();
   }
 
+  /** Puts an older state of the disk in its place. Only while nothing runs. */
+  restore(old: MemoryDisk): void {
+    this.#note("has an old disk put back");
+    this.disk = old;
+  }
+
   /** Ends the process as SIGTERM does. */
   async stop(): Promise<void> {
     const { process } = this;

@@ -1,4 +1,5 @@
 import { runTask } from "./convergence.ts";
+import { isLayoutChanging } from "./fault_kinds.ts";
 import type { Faults } from "./faults.ts";
 import type { Host } from "./host.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
@@ -44,11 +45,20 @@ export class Operators {
     await this.#running;
   }
 
+  /** Starts nodes at the same moment; one of the ring may crash meanwhile. */
+  async joinAll(hosts: readonly Host[]): Promise<void> {
+    await this.#faults.during(() => Promise.all(hosts.map((host) => this.join(host))), hosts);
+  }
+
+  /** Has nodes leave at the same moment; one of the ring may crash meanwhile. */
+  async leaveAll(hosts: readonly Host[]): Promise<void> {
+    await this.#faults.during(() => Promise.all(hosts.map((host) => this.leave(host))), hosts);
+  }
+
   /** Starts a node that joins through one that is up; waits until it is in the ring. */
   async join(host: Host = this.#sim.addHost()): Promise<Host> {
     const { ready } = this.#sim;
     this.#faults.count("join");
-    this.#faults.hurry();
     host.boot([this.#random.pick(ready).address, this.#random.pick(ready).address]);
     await this.#patiently(() => host.ready);
     return host;
@@ -57,7 +67,6 @@ export class Operators {
   /** Has a node leave, as Ctrl-C does; waits until it has gone. */
   async leave(host: Host): Promise<void> {
     this.#faults.count("leave");
-    this.#faults.hurry();
     this.#sim.trace.note(`${host.address} is told to leave`);
     host.leaving = true;
     const { process } = host;
@@ -70,6 +79,7 @@ export class Operators {
   /** Kills a node for good and removes it; waits until the others hold its share. */
   async removeDead(host: Host): Promise<void> {
     this.#faults.count("remove");
+    if (isLayoutChanging(this.#sim)) this.#faults.count("crashes in a layout change");
     host.crash();
     host.gone = true;
     await this.#patiently(async () => {
@@ -113,10 +123,11 @@ export class Operators {
     if (staying.length < fewest || (staying.length < most && dice < 0.5)) {
       const returning = dice < 0.15 ? this.#returning() : undefined;
       const several = Math.min(most - staying.length, this.#random.pick([1, 1, 2, 3]));
-      await Promise.all(
-        Array.from({ length: several }, (_, i) => this.join(i === 0 ? returning : undefined)),
+      const joining = Array.from(
+        { length: several },
+        (_, i) => i === 0 && returning !== undefined ? returning : this.#sim.addHost(),
       );
-      return;
+      return await this.joinAll(joining);
     }
     const candidates = ready.filter((host) => staying.includes(host));
     if (staying.length === fewest || candidates.length === 0) return;
@@ -124,7 +135,7 @@ export class Operators {
     if (dice < 0.8) {
       const several = Math.min(staying.length - fewest, this.#random.pick([1, 1, 2]));
       const leavers = [host, ...candidates.filter((other) => other !== host)].slice(0, several);
-      await Promise.all(leavers.map((leaver) => this.leave(leaver)));
+      await this.leaveAll(leavers);
     } else {
       // When the turn has come, another operator may have made the ring smaller.
       const isOneTooMany = () => host.ready && !host.leaving && this.#staying().length > fewest;
