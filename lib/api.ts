@@ -13,6 +13,8 @@ export interface PutAnswer {
   readonly size: number;
   /** Nodes that had the value on disk when this was answered. */
   readonly replicas: readonly string[];
+  /** When the value will be no more; null: it stays. */
+  readonly expires: number | null;
 }
 
 /** `DELETE /keys/{key}`, 200. Where there was no such key: 404, a problem of code `key_not_found`. */
@@ -31,6 +33,8 @@ export interface KeysAnswer {
     readonly timestamp: number;
     readonly type: string;
     readonly version: string;
+    /** When it will be no more; null: it stays. */
+    readonly expires: number | null;
   }[];
   /** To be given as `after` for the next page; null on the last. */
   readonly next: string | null;

@@ -61,6 +61,8 @@ export interface PutOptions extends CallOptions {
   readonly contentType?: string;
   /** Bytes that a stream will have; the put fails if it has another number of them. */
   readonly size?: number;
+  /** Seconds after which the value is to be no more, a whole number from 1 up; it stays if not given. */
+  readonly ttlSeconds?: number;
 }
 
 /** What is known of a value without its bytes. */
@@ -133,9 +135,10 @@ export class MyDhtClient {
     const headers: Record<string, string> = { "content-type": contentType };
     if (options.size !== undefined) headers["content-length"] = String(options.size);
     const body = putBody(value, options.size);
+    const query = options.ttlSeconds === undefined ? "" : `?ttl=${options.ttlSeconds}`;
     return await this.#json<PutAnswer>({
       method: "PUT",
-      path: keyPath("/keys/", key),
+      path: keyPath("/keys/", key) + query,
       headers,
       body,
       signal: options.signal,

@@ -39,6 +39,7 @@ const head = shape({
   valueBytes: uint,
   contentType: text,
   chunked: flag,
+  expiresMs: optional(uint),
 });
 const record: Field<StoredRecord> = { encode: encodeRecord, decode: decodeRecord };
 

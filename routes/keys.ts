@@ -1,4 +1,5 @@
 import type { DeleteAnswer, PutAnswer, WhereIsAnswer } from "../lib/api.ts";
+import { TTL_MAX_SECONDS } from "../lib/core/expiry.ts";
 import { formatVersion, timestampSeconds } from "../lib/core/hlc.ts";
 import type { Call } from "./call.ts";
 import { parseKey } from "./key.ts";
@@ -31,11 +32,12 @@ export async function putValue(call: Call): Promise<Response> {
   const key = parseKey(call.rest);
   refuseConditions(request.headers);
   refusePartsAndEncodings(request.headers);
+  const ttlSeconds = ttlOf(parseQuery(call.target.query).get("ttl"));
   const contentType = contentTypeOf(request.headers);
   const body = request.body === null ? undefined : call.bodies.watch(request.body);
   const written = await untilBroken(
     body,
-    () => deps.node.put(key, body?.stream, { contentType, signal: request.signal }),
+    () => deps.node.put(key, body?.stream, { contentType, signal: request.signal, ...ttlSeconds }),
   );
   const answer: PutAnswer = {
     key,
@@ -43,6 +45,7 @@ export async function putValue(call: Call): Promise<Response> {
     version: formatVersion(written.version),
     size: written.valueBytes,
     replicas: written.acknowledged,
+    expires: written.expiresMs === undefined ? null : written.expiresMs / 1000,
   };
   return json(answer, { headers: { etag: etagOf(written.version) } });
 }
@@ -88,6 +91,17 @@ async function untilBroken<T>(body: WatchedBody | undefined, write: () => Promis
   } finally {
     body?.release();
   }
+}
+
+/** @throws {HttpProblem} `invalid_query` */
+function ttlOf(text: string | undefined): { readonly ttlSeconds?: number } {
+  if (text === undefined) return {};
+  const ttlSeconds = /^\d{1,10}$/.test(text) ? Number(text) : 0;
+  if (ttlSeconds >= 1 && ttlSeconds <= TTL_MAX_SECONDS) return { ttlSeconds };
+  throw new HttpProblem(
+    "invalid_query",
+    `Cannot use ttl=${text}: it is a whole number of seconds, 1 to ${TTL_MAX_SECONDS}`,
+  );
 }
 
 function notFound(key: string, onlyAt?: string): HttpProblem {

@@ -57,12 +57,15 @@ function limitOf(query: Query): number {
   return Math.min(Number(given), PAGE_MAX_KEYS);
 }
 
-function toAnswer({ key, valueBytes, version, contentType }: ListedKey): KeysAnswer["keys"][number] {
+function toAnswer(
+  { key, valueBytes, version, contentType, expiresMs }: ListedKey,
+): KeysAnswer["keys"][number] {
   return {
     key,
     size: valueBytes,
     timestamp: timestampSeconds(version),
     type: contentType,
     version: formatVersion(version),
+    expires: expiresMs === undefined ? null : expiresMs / 1000,
   };
 }

@@ -51,6 +51,7 @@ function commonHeaders(value: FoundValue, etag: string): Record<string, string> 
     "etag": etag,
     "last-modified": httpDate(value.version.wallMs),
     "cache-control": "no-cache",
+    ...(value.expiresMs === undefined ? {} : { expires: httpDate(value.expiresMs) }),
     "x-content-type-options": "nosniff",
     "content-security-policy": VALUE_POLICY,
   };

@@ -32,6 +32,7 @@ const PUT_ANSWER = {
   version: "1500-0-a.1",
   size: 1,
   replicas: ["localhost:50140"],
+  expires: null,
 };
 
 /** A client in a world of its own. */
@@ -576,4 +577,10 @@ Deno.test("requests given what can be no key or server, then send nothing", asyn
   await assertRejects(() => client.remove("nonsense:"), SyntaxError);
   assertThrows(() => new MyDhtClient({ server: "http://localhost:50140" }), SyntaxError);
   assert(sent.length === 0);
+});
+
+Deno.test("put() given a time to live, then the node is told of it", async () => {
+  const { client, sent, settle } = setup([ok({ ...PUT_ANSWER, expires: 61.5 })]);
+  assertEquals((await settle(client.put("k", "v", { ttlSeconds: 60 }))).expires, 61.5);
+  assertEquals(sent[0]!.url, "http://localhost:50140/keys/k?ttl=60");
 });

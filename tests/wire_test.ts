@@ -28,6 +28,7 @@ const HEAD = {
   valueBytes: 3,
   contentType: "text/plain",
   chunked: false,
+  expiresMs: undefined,
 } as const;
 const RECORD: StoredRecord = {
   kind: "value",

@@ -87,6 +87,11 @@ export const COMMANDS: readonly Command[] = [
         value: "TYPE",
         help: "content type (default: by the name of the file; text for a value)",
       },
+      {
+        name: "ttl",
+        value: "TIME",
+        help: "delete it by itself after so many seconds, or 30m, 12h, 7d (default: keep it)",
+      },
       JSON_FLAG,
     ],
   }),

@@ -1,8 +1,9 @@
 import { toBytes } from "@std/streams/to-bytes";
-import type { Value } from "../client.ts";
+import type { PutOptions, Value } from "../client.ts";
 import { EXIT, FailedError } from "./failures.ts";
 import { bytesText, countText, secondsText, visible } from "./format.ts";
 import { showProgress } from "./progress.ts";
+import { parseSpan } from "./span.ts";
 import type { Session } from "./session.ts";
 
 /** Longest value that is shown on a terminal, in bytes. */
@@ -13,14 +14,19 @@ export async function put(session: Session): Promise<number> {
   const key = session.key();
   const value = session.value("value");
   const type = session.value("type");
+  const ttl = session.value("ttl");
+  const options = {
+    ...(type !== undefined && { contentType: type }),
+    ...(ttl !== undefined && { ttlSeconds: parseSpan(ttl) }),
+  };
   const answer = value === undefined
-    ? await putFile(session, key, session.required("file"), type)
-    : await session.client().put(key, value, { ...(type !== undefined && { contentType: type }) });
+    ? await putFile(session, key, session.required("file"), options)
+    : await session.client().put(key, value, options);
   await session.answer(answer, `PUT OK ${visible(key)}`);
   return EXIT.ok;
 }
 
-async function putFile(session: Session, key: string, path: string, type: string | undefined) {
+async function putFile(session: Session, key: string, path: string, options: PutOptions) {
   const { openSource } = await import("./put_source.ts");
   const client = session.client();
   const source = await openSource(path, session.io);
@@ -28,7 +34,8 @@ async function putFile(session: Session, key: string, path: string, type: string
   const progress = await showProgress(session.io, source.size);
   try {
     return await client.put(key, source.value(progress), {
-      contentType: type ?? source.contentType,
+      contentType: source.contentType,
+      ...options,
       signal: interruption.signal,
       ...(source.size !== undefined && { size: source.size }),
     });

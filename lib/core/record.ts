@@ -47,6 +47,8 @@ export interface RecordHead {
   readonly contentType: string;
   /** Whether the bytes are in chunks and must be fetched one by one. */
   readonly chunked: boolean;
+  /** Milliseconds since 1970 after which the value is no more; `undefined`: it stays. */
+  readonly expiresMs: number | undefined;
 }
 
 /** The head of a record. */
@@ -58,6 +60,7 @@ export function headOf(record: StoredRecord): RecordHead {
       valueBytes: 0,
       contentType: "",
       chunked: false,
+      expiresMs: undefined,
     };
   }
   return {
@@ -66,6 +69,7 @@ export function headOf(record: StoredRecord): RecordHead {
     valueBytes: record.valueBytes,
     contentType: record.contentType,
     chunked: record.body.kind === "blob",
+    expiresMs: record.expiresMs,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Log } from "../ports/log.ts";
 import { type Mutation, storeKeyBytes } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import { COMMIT_ROOM } from "./commit_batch.ts";
-import { encodeEntry, indexKey, journalKey, recordKey } from "./entries.ts";
+import { encodeEntry, expiringKey, indexKey, journalKey, recordKey } from "./entries.ts";
 import type { MemoryTable, TableEntry } from "./memory_table.ts";
 import type { RecordTables } from "./record_tables.ts";
 
@@ -108,6 +108,7 @@ export class Applier {
   async #apply(table: MemoryTable): Promise<void> {
     const entries = [...table.entries()].sort(byPlace);
     await this.#commitAll(entries.map(recordMutation));
+    await this.#commitAll(entries.flatMap(expiringMutation));
     await this.#commitAll(entries.filter(changesIndex).sort(byKey).map(indexMutation));
     // Oldest first: should this end half-way, what is left of the journal still ends with the newest of each key.
     await this.#commitAll(table.journalSeqs.map((seq) => ({ kind: "delete", key: journalKey(seq) })));
@@ -153,6 +154,15 @@ function changesIndex(entry: TableEntry): boolean {
 function recordMutation({ partition, key, encoded }: TableEntry): Mutation {
   const at = recordKey(partition, key);
   return encoded === undefined ? { kind: "delete", key: at } : { kind: "set", key: at, value: encoded };
+}
+
+/** Keys whose value will expire are listed on their own, so that nobody has to look for them among all others. */
+function expiringMutation({ partition, key, held, wasExpiring }: TableEntry): Mutation[] {
+  const at = expiringKey(partition, key);
+  if (held?.head.expiresMs !== undefined) {
+    return [{ kind: "set", key: at, value: encodeEntry([held.head.expiresMs]) }];
+  }
+  return wasExpiring ? [{ kind: "delete", key: at }] : [];
 }
 
 function indexMutation({ partition, key, encoded }: TableEntry): Mutation {

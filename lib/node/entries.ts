@@ -22,6 +22,7 @@ export const indexKey = (key: string): StoreKey => ["key", key];
 export const chunkKey = (blobId: string, index: number): StoreKey => ["chunk", blobId, index];
 export const uploadKey = (id: string): StoreKey => ["upload", id];
 export const garbageKey = (blobId: string): StoreKey => ["garbage", blobId];
+export const expiringKey = (partition: number, key: string): StoreKey => ["expiring", partition, key];
 export const floorKey = (partition: number): StoreKey => ["floor", partition];
 export const journalKey = (seq: number): StoreKey => ["journal", seq];
 

@@ -5,7 +5,7 @@ import { CommitBatch, type CommitCost } from "./commit_batch.ts";
 import { decodeRecordEntry, isDamage, journalKey, recordKey } from "./entries.ts";
 import { encodeJournal } from "./journal.ts";
 import { type Held, heldOf, type TableEntry } from "./memory_table.ts";
-import type { Known, RecordTables } from "./record_tables.ts";
+import { type Known, knownOf, type RecordTables } from "./record_tables.ts";
 
 /** Bytes that may wait to be committed. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
@@ -63,7 +63,7 @@ type Decided =
   | { readonly pending: Pending; readonly kind: "refused"; readonly error: unknown };
 
 const NO_CHANGE: Change<void> = { cost: { bytes: 0, keyBytes: 0, mutations: 0 }, decide: () => {} };
-const NOTHING: Known = { held: undefined, unindexed: true };
+const NOTHING: Known = { held: undefined, unindexed: true, wasExpiring: false };
 
 /**
  * The one writer of a database: gathers the changes that wait, decides them in
@@ -262,7 +262,7 @@ class LookedUp {
   setStored(key: string, value: Uint8Array | undefined): void {
     if (value === undefined) return;
     try {
-      this.#known.set(key, { held: heldOf(decodeRecordEntry(value)), unindexed: false });
+      this.#known.set(key, knownOf(heldOf(decodeRecordEntry(value))));
     } catch (error) {
       if (!isDamage(error)) throw error;
       this.#damaged.add(key);

@@ -133,8 +133,9 @@ function owns(live: LiveLayouts, partition: number, owner: OwnerId): boolean {
 }
 
 function listed(live: LiveLayouts, key: string, partition: number, head: RecordHead): ListedKey {
-  const { version, valueBytes, contentType } = head;
+  const { version, valueBytes, contentType, expiresMs } = head;
   return {
+    ...(expiresMs === undefined ? {} : { expiresMs }),
     key,
     partition,
     version,

@@ -21,6 +21,8 @@ export interface TableEntry {
   readonly bytes: number;
   /** Whether the key may have no index entry yet. */
   readonly unindexed: boolean;
+  /** Whether the key may be listed among those that expire, by a record that came before this one. */
+  readonly wasExpiring: boolean;
 }
 
 // Headers of MessagePack for a partition, a key and bytes.
@@ -42,13 +44,13 @@ export function tableEntry(partition: number, key: string, record: StoredRecord)
 /** The entry of a record whose encoded form is there already. */
 export function encodedEntry(partition: number, key: string, held: Held, encoded: Uint8Array): TableEntry {
   const bytes = ENTRY_HEADER_BYTES + storeKeyBytes([key]) + encoded.length;
-  return { partition, key, held, encoded, bytes, unindexed: true };
+  return { partition, key, held, encoded, bytes, unindexed: true, wasExpiring: true };
 }
 
 /** The entry that removes a key. */
 export function removalEntry(partition: number, key: string): TableEntry {
   const bytes = ENTRY_HEADER_BYTES + storeKeyBytes([key]);
-  return { partition, key, held: undefined, encoded: undefined, bytes, unindexed: false };
+  return { partition, key, held: undefined, encoded: undefined, bytes, unindexed: false, wasExpiring: true };
 }
 
 /** The newest entry of each key among those in some part of the journal. */

@@ -1,4 +1,5 @@
 import { DhtError } from "../core/errors.ts";
+import { isDue } from "../core/expiry.ts";
 import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
 import { addressOf, isChanging } from "../core/layout.ts";
 import { unsyncedMembers } from "../core/membership.ts";
@@ -27,6 +28,7 @@ import type {
   KeyPage,
   Metric,
   NodeService,
+  PutOptions,
   RequestOptions,
   RingView,
   StatusView,
@@ -174,7 +176,7 @@ export class DhtNode implements NodeService {
   async put(
     key: string,
     body: ReadableStream<Uint8Array> | undefined,
-    options: RequestOptions & { readonly contentType: string },
+    options: PutOptions,
   ): Promise<Written> {
     return await this.#values.put(this.#place(key), body, options);
   }
@@ -209,7 +211,7 @@ export class DhtNode implements NodeService {
 
   async localVersion(key: string): Promise<Version | undefined> {
     const [head] = await this.#deps.storage.heads([this.#place(key)]);
-    return head?.kind === "value" ? head.version : undefined;
+    return head?.kind === "value" && !isDue(head, this.#deps.clock.nowMs()) ? head.version : undefined;
   }
 
   whereIs(key: string): { readonly partition: number; readonly nodes: readonly string[] } {

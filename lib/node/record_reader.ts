@@ -6,7 +6,16 @@ import type { StoreEntry } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place, Strictness } from "./damage.ts";
 import { readableHead } from "./digests.ts";
-import { countOf, decodeEntry, decodeRecordEntry, indexKey, isDamage, recordKey, textOf } from "./entries.ts";
+import {
+  countOf,
+  decodeEntry,
+  decodeRecordEntry,
+  expiringKey,
+  indexKey,
+  isDamage,
+  recordKey,
+  textOf,
+} from "./entries.ts";
 import type { TableEntry } from "./memory_table.ts";
 import { laidOver, NO_OVERLAY, type Overlay } from "./overlay.ts";
 import type { RecordTables } from "./record_tables.ts";
@@ -30,6 +39,11 @@ export interface IndexQuery {
   readonly prefix: string;
   readonly after?: string;
   readonly limit: number;
+}
+
+/** A key whose value expires. */
+export interface ExpiringKey extends Place {
+  readonly expiresMs: number;
 }
 
 /** Reads records: from memory where they are there, else from the store. */
@@ -115,6 +129,23 @@ export class RecordReader {
     const listed = ({ key, partition, held }: TableEntry) =>
       held && key.startsWith(query.prefix) ? { key, partition, head: held.head } : undefined;
     return laidOver(page, overlay, listed, query);
+  }
+
+  /** Keys whose value expires, in the order of partitions and keys, as far as they have been applied. */
+  async listExpiring(after: Place | undefined, limit: number): Promise<ExpiringKey[]> {
+    const range = {
+      prefix: ["expiring"],
+      ...(after === undefined ? {} : { after: expiringKey(after.partition, after.key) }),
+    };
+    const found: ExpiringKey[] = [];
+    for await (const { key, value } of this.#store.list(range, { limit })) {
+      found.push({
+        partition: countOf(key[1]),
+        key: textOf(key[2]),
+        expiresMs: countOf(decodeEntry(value)[0]),
+      });
+    }
+    return found;
   }
 
   async #indexed({ prefix, after, limit }: IndexQuery): Promise<Place[]> {

@@ -9,6 +9,17 @@ export interface Known {
   readonly held: Held | undefined;
   /** Whether what is held may have no index entry yet. */
   readonly unindexed: boolean;
+  /** Whether the key may be listed among those that expire. */
+  readonly wasExpiring: boolean;
+}
+
+/** What is known of a key whose entries are all in their places. */
+export function knownOf(held: Held | undefined): Known {
+  return { held, unindexed: false, wasExpiring: expires(held) };
+}
+
+function expires(held: Held | undefined): boolean {
+  return held?.head.expiresMs !== undefined;
 }
 
 /** When a table is large enough to be applied. */
@@ -53,12 +64,12 @@ export class RecordTables {
   /** What a write has to be compared with, if memory knows it. */
   known(key: string): Known | undefined {
     const active = this.#active.get(key);
-    if (active !== undefined) return active;
-    // What is being applied has its index entry before anything newer is applied.
+    if (active !== undefined) return { ...active, wasExpiring: active.wasExpiring || expires(active.held) };
+    // What is being applied has its index entries before anything newer is applied.
     const applying = this.#applying?.get(key);
-    if (applying !== undefined) return { held: applying.held, unindexed: false };
+    if (applying !== undefined) return knownOf(applying.held);
     const cached = this.#cache.get(key);
-    return cached && { held: heldOf(cached), unindexed: false };
+    return cached && knownOf(heldOf(cached));
   }
 
   /** To be handed to `remember` with what is read from the store from now on. */

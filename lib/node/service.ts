@@ -11,6 +11,13 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of a put. */
+export interface PutOptions extends RequestOptions {
+  readonly contentType: string;
+  /** Seconds after which the value is to be no more, 1 to `TTL_MAX_SECONDS`; absent: it stays. */
+  readonly ttlSeconds?: number;
+}
+
 /** An acknowledged write. */
 export interface Written {
   readonly version: Version;
@@ -20,6 +27,8 @@ export interface Written {
   readonly acknowledged: readonly string[];
   /** Whether an acknowledging owner held a value (not a deletion) of this key before. */
   readonly existed: boolean;
+  /** When the value will be no more, in milliseconds since 1970; absent: it stays. */
+  readonly expiresMs?: number;
 }
 
 /** Part of a value in bytes: from `start` to before `end`. */
@@ -35,6 +44,8 @@ export interface FoundValue {
   readonly contentType: string;
   /** SHA-256 of the whole value. */
   readonly sha256: Uint8Array;
+  /** When it will be no more, in milliseconds since 1970; absent: it stays. */
+  readonly expiresMs?: number;
   /** The bytes, where the value is small; already verified. */
   readonly bytes?: Uint8Array;
   /**
@@ -56,6 +67,8 @@ export interface ListedKey {
   readonly partition: number;
   /** Addresses where the key belongs, in order. */
   readonly nodes: readonly string[];
+  /** When it will be no more, in milliseconds since 1970; absent: it stays. */
+  readonly expiresMs?: number;
 }
 
 /** A page of a listing, in the byte order of keys. */
@@ -158,7 +171,7 @@ export interface NodeService {
   put(
     key: string,
     body: ReadableStream<Uint8Array> | undefined,
-    options: RequestOptions & { readonly contentType: string },
+    options: PutOptions,
   ): Promise<Written>;
   get(
     key: string,

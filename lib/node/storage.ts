@@ -11,7 +11,13 @@ import type { DamageList, Place, Strictness } from "./damage.ts";
 import { Digests, type PartitionDigest } from "./digests.ts";
 import { chunkKey, encodeFloor, floorKey } from "./entries.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
-import { type IndexPage, type IndexQuery, type PartitionPage, RecordReader } from "./record_reader.ts";
+import {
+  type ExpiringKey,
+  type IndexPage,
+  type IndexQuery,
+  type PartitionPage,
+  RecordReader,
+} from "./record_reader.ts";
 import { NO_OVERLAY, type Overlay } from "./overlay.ts";
 import { RecordTables } from "./record_tables.ts";
 import { stateCost } from "./state_blobs.ts";
@@ -22,7 +28,7 @@ import { dropChange, writeChange, type WriteOutcome, type WriteRequest } from ".
 
 export type { PartitionDigest } from "./digests.ts";
 export type { Place } from "./damage.ts";
-export type { IndexPage, IndexQuery } from "./record_reader.ts";
+export type { ExpiringKey, IndexPage, IndexQuery } from "./record_reader.ts";
 export type { StorageStats } from "./storage_stats.ts";
 export type { WriteOutcome, WriteRequest } from "./write_change.ts";
 
@@ -226,6 +232,16 @@ export class Storage {
     this.#assertServing();
     const overlay = await this.#settle();
     return await this.#reader.listKeys(query, overlay);
+  }
+
+  /**
+   * At most `limit` keys whose value expires, behind `after` in the order of partitions and keys; all that was
+   * committed before the call, but for what a full disk keeps from its place.
+   */
+  async expiring(after: Place | undefined, limit: number): Promise<ExpiringKey[]> {
+    this.#assertServing();
+    await this.#settle();
+    return await this.#reader.listExpiring(after, limit);
   }
 
   /**

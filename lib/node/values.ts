@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { ByteReader } from "./byte_reader.ts";
 import { DhtError } from "../core/errors.ts";
+import { isDue } from "../core/expiry.ts";
+import type { Version } from "../core/hlc.ts";
 import { addressOf, type LiveLayouts, type OwnerId, writeNeeds } from "../core/layout.ts";
 import { allOwners, isReachable } from "../core/quorum.ts";
 import {
@@ -17,7 +19,7 @@ import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
 import { CHUNKS_PER_MESSAGE } from "./exchange.ts";
 import { asDhtError, type AskOptions, type Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
-import type { ByteRange, FoundValue, Written } from "./service.ts";
+import type { ByteRange, FoundValue, PutOptions, Written } from "./service.ts";
 
 /** How long an owner may take for one message of chunks before it is given up for this value. */
 const CHUNKS_TIMEOUT_MS = 30_000;
@@ -49,20 +51,14 @@ export class Values {
   async put(
     place: Place,
     body: ReadableStream<Uint8Array> | undefined,
-    options: { readonly contentType: string; readonly signal?: AbortSignal },
+    options: PutOptions,
   ): Promise<Written> {
     const reader = new ByteReader(body);
     try {
       const start = await reader.read(INLINE_MAX_BYTES + 1);
       if (start.length > INLINE_MAX_BYTES) return await this.#putLarge(place, start, reader, options);
-      const { contentType } = options;
-      const value = { kind: "value", valueBytes: start.length, contentType, sha256: sha256(start) } as const;
-      const inline = { kind: "inline", bytes: start } as const;
-      return await this.#deps.coordinator.write(
-        place,
-        (version) => ({ ...value, version, body: inline }),
-        options.signal,
-      );
+      const head = { kind: "value", valueBytes: start.length, sha256: sha256(start) } as const;
+      return await this.#writeRecord(place, { ...head, body: { kind: "inline", bytes: start } }, options);
     } finally {
       await reader.release();
     }
@@ -72,8 +68,15 @@ export class Values {
   found(place: Place, read: QuorumRead | undefined): FoundValue | undefined {
     if (read === undefined || read.record.kind === "tombstone") return undefined;
     const { record } = read;
-    const { version, valueBytes, contentType, sha256, body } = record;
-    const head = { version, valueBytes, contentType, sha256 };
+    if (isDue(headOf(record), this.#deps.clock.nowMs())) return undefined;
+    const { version, valueBytes, contentType, sha256, body, expiresMs } = record;
+    const head = {
+      version,
+      valueBytes,
+      contentType,
+      sha256,
+      ...(expiresMs === undefined ? {} : { expiresMs }),
+    };
     if (body.kind === "inline") {
       const stream = (range?: ByteRange) => streamOf(body.bytes.subarray(range?.start ?? 0, range?.end));
       return { ...head, bytes: body.bytes, stream };
@@ -85,7 +88,7 @@ export class Values {
     place: Place,
     start: Uint8Array,
     reader: ByteReader,
-    options: { readonly contentType: string; readonly signal?: AbortSignal },
+    options: PutOptions,
   ): Promise<Written> {
     if (this.#uploads >= MAX_UPLOADS) {
       throw new DhtError(
@@ -98,18 +101,25 @@ export class Values {
     try {
       const { valueBytes, sha256 } = await upload.sendAll(start, reader);
       const body = { kind: "blob", id: upload.id } as const;
-      const { contentType } = options;
-      return await this.#deps.coordinator.write(
-        place,
-        (version) => ({ kind: "value", version, valueBytes, contentType, sha256, body }),
-        options.signal,
-      );
+      return await this.#writeRecord(place, { kind: "value", valueBytes, sha256, body }, options);
     } catch (error) {
       upload.abort();
       throw error;
     } finally {
       this.#uploads--;
     }
+  }
+
+  /** Writes the record of a value whose bytes are where they should be. Its time begins now, not with the upload. */
+  async #writeRecord(
+    place: Place,
+    value: Omit<ValueRecord, "version" | "contentType" | "expiresMs">,
+    { contentType, ttlSeconds, signal }: PutOptions,
+  ): Promise<Written> {
+    const { coordinator, clock } = this.#deps;
+    const expiry = ttlSeconds === undefined ? {} : { expiresMs: clock.nowMs() + 1_000 * ttlSeconds };
+    const make = (version: Version) => ({ ...value, contentType, version, ...expiry });
+    return { ...await coordinator.write(place, make, signal), ...expiry };
   }
 
   #streamChunks(

@@ -55,7 +55,7 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
     record: request,
     decide(batch, grounds) {
       const { uploads, garbage, floors, damaged } = books();
-      const { held, unindexed } = grounds.known;
+      const { held, unindexed, wasExpiring } = grounds.known;
       const hadValue = held?.head.kind === "value";
       const verdict = request.mode === "merge"
         ? judgeMerge(own.head, held, damaged.has(key))
@@ -72,7 +72,7 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
         uploads.complete(batch, own.blobId, valueBytes);
       }
       if (own.blobId !== held?.blobId) giveUpBlob(batch, held, garbage);
-      batch.journal({ ...entry, unindexed: unindexed || held === undefined });
+      batch.journal({ ...entry, unindexed: unindexed || held === undefined, wasExpiring });
       batch.onCommitted(() => damaged.delete(key));
       return { kind: "stored", hadValue };
     },
@@ -92,11 +92,11 @@ export function dropChange(
   return {
     cost: { ...BLOB_COST, bytes: BLOB_COST.bytes + entry.bytes },
     record: { partition, key },
-    decide(batch, { known: { held } }) {
+    decide(batch, { known: { held, wasExpiring } }) {
       const { garbage, damaged } = books();
       if (held === undefined || compareVersions(held.head.version, version) !== 0) return false;
       giveUpBlob(batch, held, garbage);
-      batch.journal(entry);
+      batch.journal({ ...entry, wasExpiring: wasExpiring || held.head.expiresMs !== undefined });
       batch.onCommitted(() => damaged.delete(key));
       return true;
     },

@@ -164,5 +164,12 @@ function needOf(owners: string): QuorumNeed[] {
 
 function head(wallMs: number): RecordHead {
   const version = { wallMs, counter: 0, writer: "a.1" };
-  return { version, kind: "value", valueBytes: 1, contentType: "text/plain", chunked: false };
+  return {
+    version,
+    kind: "value",
+    valueBytes: 1,
+    contentType: "text/plain",
+    chunked: false,
+    expiresMs: undefined,
+  };
 }

@@ -8,19 +8,47 @@ const VALUE = { valueBytes: 3, contentType: "text/plain", sha256: new Uint8Array
 const HEADS: Record<string, readonly [StoredRecord, ReturnType<typeof headOf>]> = {
   "a small value": [
     { kind: "value", version: VERSION, ...VALUE, body: { kind: "inline", bytes: Uint8Array.of(1, 2, 3) } },
-    { version: VERSION, kind: "value", valueBytes: 3, contentType: "text/plain", chunked: false },
+    {
+      version: VERSION,
+      kind: "value",
+      valueBytes: 3,
+      contentType: "text/plain",
+      chunked: false,
+      expiresMs: undefined,
+    },
   ],
   "a large value": [
     { kind: "value", version: VERSION, ...VALUE, valueBytes: 99_999, body: { kind: "blob", id: "b" } },
-    { version: VERSION, kind: "value", valueBytes: 99_999, contentType: "text/plain", chunked: true },
+    {
+      version: VERSION,
+      kind: "value",
+      valueBytes: 99_999,
+      contentType: "text/plain",
+      chunked: true,
+      expiresMs: undefined,
+    },
   ],
   "a deletion": [
     { kind: "tombstone", version: VERSION, expired: false },
-    { version: VERSION, kind: "tombstone", valueBytes: 0, contentType: "", chunked: false },
+    {
+      version: VERSION,
+      kind: "tombstone",
+      valueBytes: 0,
+      contentType: "",
+      chunked: false,
+      expiresMs: undefined,
+    },
   ],
   "an expiry": [
     { kind: "tombstone", version: VERSION, expired: true },
-    { version: VERSION, kind: "expired", valueBytes: 0, contentType: "", chunked: false },
+    {
+      version: VERSION,
+      kind: "expired",
+      valueBytes: 0,
+      contentType: "",
+      chunked: false,
+      expiresMs: undefined,
+    },
   ],
 };
 

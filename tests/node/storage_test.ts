@@ -188,6 +188,7 @@ Deno.test("storage given heads are asked for, then they come in order, from wher
     valueBytes: 3,
     contentType: "text/plain",
     chunked: false,
+    expiresMs: undefined,
   });
 });
 

@@ -10,6 +10,7 @@ import type {
   Metric,
   NodeService,
   NodeView,
+  PutOptions,
   RequestOptions,
   RingView,
   StatusView,
@@ -21,6 +22,7 @@ interface Held {
   readonly version: Version;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly contentType: string;
+  readonly expiresMs?: number;
 }
 
 type Method = Exclude<keyof NodeService, "readiness" | "whereIs" | "metrics" | "ring">;
@@ -50,15 +52,18 @@ export class FakeNode implements NodeService {
   async put(
     key: string,
     body: ReadableStream<Uint8Array> | undefined,
-    options: RequestOptions & { readonly contentType: string },
+    options: PutOptions,
   ): Promise<Written> {
     this.#failIfTold("put");
     const bytes = body === undefined ? new Uint8Array() : await new Response(body).bytes();
     const existed = this.held.has(key);
     const version = this.#stamp();
-    this.held.set(key, { version, bytes, contentType: options.contentType });
+    const { contentType, ttlSeconds } = options;
+    const expiry = ttlSeconds === undefined ? {} : { expiresMs: this.nowMs + 1_000 * ttlSeconds };
+    this.held.set(key, { version, bytes, contentType, ...expiry });
     this.calls.push(["put", key, options.contentType]);
-    return { version, valueBytes: bytes.length, acknowledged: this.whereIs(key).nodes.slice(0, 2), existed };
+    const acknowledged = this.whereIs(key).nodes.slice(0, 2);
+    return { version, valueBytes: bytes.length, acknowledged, existed, ...expiry };
   }
 
   get(
@@ -93,8 +98,8 @@ export class FakeNode implements NodeService {
       const keys = [...this.held.keys()].sort(byBytes)
         .filter((key) => key.startsWith(prefix) && (after === undefined || byBytes(key, after) > 0));
       const page = keys.slice(0, limit).map((key) => {
-        const { version, bytes, contentType } = this.held.get(key) as Held;
-        return { key, version, contentType, valueBytes: bytes.length, ...this.whereIs(key) };
+        const { bytes, ...head } = this.held.get(key) as Held;
+        return { key, ...head, valueBytes: bytes.length, ...this.whereIs(key) };
       });
       const last = page.at(-1)?.key;
       return keys.length > limit && last !== undefined ? { keys: page, next: last } : { keys: page };
@@ -228,13 +233,14 @@ export function nodeView(address: string, changes: Partial<NodeView> = {}): Node
   };
 }
 
-function found({ version, bytes, contentType }: Held): FoundValue {
+function found({ version, bytes, contentType, ...expiry }: Held): FoundValue {
   const sha256 = new Uint8Array(createHash("sha256").update(bytes).digest());
   return {
     version,
     valueBytes: bytes.length,
     contentType,
     sha256,
+    ...expiry,
     ...(bytes.length <= INLINE_BYTES ? { bytes } : {}),
     stream: (range?: ByteRange) => ReadableStream.from(pieces(bytes.subarray(range?.start, range?.end))),
   };

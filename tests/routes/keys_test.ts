@@ -19,6 +19,7 @@ Deno.test("PUT /keys/{key} given a body, then answers what was acknowledged, wit
     version: `${api.node.nowMs}-0-s1.1`,
     size: 5,
     replicas: api.node.whereIs("a/b").nodes.slice(0, 2),
+    expires: null,
   });
 });
 
@@ -279,3 +280,30 @@ Deno.test("PUT /keys/{key} given a full disk, then 507", async () => {
   api.node.failures.set("put", new DhtError("disk_full", "Cannot write: the disk is full"));
   assertEquals((await api.send("PUT", "/keys/a", { body: "x" })).status, 507);
 });
+
+Deno.test("PUT /keys/{key}?ttl=60, then it says when the value will be no more, and so do GET and the listing", async () => {
+  const api = new Api();
+  const put = await api.send("PUT", "/keys/a?ttl=60", { body: "x" });
+  const expires = api.node.nowMs / 1000 + 60;
+  assertEquals((await put.json()).expires, expires);
+  const got = await api.send("GET", "/keys/a");
+  assertEquals(got.headers.get("expires"), new Date(expires * 1000).toUTCString());
+  assertEquals((await (await api.send("GET", "/keys")).json()).keys[0].expires, expires);
+  await got.body?.cancel();
+});
+
+Deno.test("GET /keys/{key} given a value that stays, then there is no Expires", async () => {
+  const api = new Api();
+  await api.put("a", "x");
+  const response = await api.send("HEAD", "/keys/a");
+  assertEquals(response.headers.get("expires"), null);
+});
+
+for (const ttl of ["0", "-1", "1.5", "x", "", "99999999999"]) {
+  Deno.test(`PUT /keys/{key}?ttl=${ttl}, then 400 and nothing is stored`, async () => {
+    const api = new Api();
+    const problem = await problemOf(await api.send("PUT", `/keys/a?ttl=${ttl}`, { body: "x" }));
+    assertEquals([problem.status, problem.code], [400, "invalid_query"]);
+    assertEquals(api.node.held.size, 0);
+  });
+}

@@ -13,6 +13,7 @@ Deno.test("GET /keys given keys, then each once in byte order with what is known
     timestamp: api.node.nowMs / 1000,
     type: "text/plain",
     version: `${api.node.nowMs}-3-s1.1`,
+    expires: null,
   });
   assertEquals(answer.next, null);
 });
