@@ -44,6 +44,8 @@ export class Faults {
   /** Begins, with a pause of that mean between two faults. */
   start(pauseMs: number): void {
     this.#running = this.#run(pauseMs);
+    // Whoever stops it hears of what it throws.
+    this.#running.catch(() => {});
   }
 
   /** Ends; resolves when the last node that was taken away is back. */

@@ -36,6 +36,8 @@ export class Operators {
   /** Begins, with a pause of that mean between two changes. */
   start(pauseMs: number): void {
     this.#running = this.#run(pauseMs);
+    // Whoever stops it hears of what it throws.
+    this.#running.catch(() => {});
   }
 
   /** Ends; resolves when the present change is done or given up. */

@@ -1,6 +1,7 @@
 import type { Fault, Faults } from "./faults.ts";
 import type { Way, Weather } from "./network.ts";
 import { Operators } from "./operators.ts";
+import * as sequences from "./sequences.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Simulation } from "./simulation.ts";
 import type { Workload } from "./workload.ts";
@@ -20,6 +21,8 @@ export interface Play {
 /** What is drawn from the seed, unless it is given. */
 export interface PlanOptions {
   readonly plan?: PlanName;
+  /** Nodes the ring begins with; drawn by default. */
+  readonly nodes?: number;
   /** Faults to choose from; all by default. */
   readonly faults?: readonly Fault[];
   /** Mean pauses between faults and between the changes of one operator. */
@@ -29,15 +32,22 @@ export interface PlanOptions {
 }
 
 /** What happens to a ring while clients use it, before it is healed. */
-export const PLANS = { random: playRandomly, growBehindBridge, blackout, restartWithStoppedClock } as const;
+export const PLANS = {
+  random: playRandomly,
+  growBehindBridge,
+  blackout,
+  restartWithStoppedClock,
+  ...sequences,
+} as const;
 
 /** Name of a plan. */
 export type PlanName = keyof typeof PLANS;
 
 /** Faults and operators in a random order, at random times. */
 async function playRandomly({ sim, workload, faults, random, options }: Play): Promise<void> {
-  const operators = ["x", "y"].map((name) => new Operators(sim, faults, name, { fewest: 3, most: 7 }));
-  await sim.startRing(random.pick([3, 3, 4, 5]));
+  const most = Math.max(7, (options.nodes ?? 0) + 2);
+  const operators = ["x", "y"].map((name) => new Operators(sim, faults, name, { fewest: 3, most }));
+  await sim.startRing(options.nodes ?? random.pick([3, 3, 4, 5]));
   setMachines(sim, random);
   Object.assign(sim.network.weather, {
     loss: random.pick([0, 0, 0.002, 0.01]),
@@ -47,14 +57,14 @@ async function playRandomly({ sim, workload, faults, random, options }: Play): P
   });
   workload.start();
   faults.start(options.faultPauseMs ?? random.pick([200, 800, 3_000]));
-  const operatorPauseMs = options.operatorPauseMs ?? random.pick([300, 1_000, 4_000, 60_000]);
+  const operatorPauseMs = options.operatorPauseMs ?? random.pick([300, 1_000, 1_000, 4_000]);
   operators.slice(random.below(2)).forEach((operator) => operator.start(operatorPauseMs));
   await sim.sleep(FAULTY_MS);
   await Promise.all([workload.stop(), faults.stop(), ...operators.map((operator) => operator.stop())]);
 }
 
 /** No two machines are alike. */
-function setMachines(sim: Simulation, random: SeededRandom): void {
+export function setMachines(sim: Simulation, random: SeededRandom): void {
   const spreadMs = random.pick([0, 50, HOUR_MS]);
   for (const host of sim.hosts) {
     host.wall.offsetMs = random.between(-spreadMs, spreadMs);
@@ -89,8 +99,8 @@ async function growBehindBridge({ sim, workload, faults, random }: Play): Promis
 }
 
 /** The power of all nodes fails at the same moment, twice. */
-async function blackout({ sim, workload, faults, random }: Play): Promise<void> {
-  await sim.startRing(random.pick([3, 4, 5]));
+async function blackout({ sim, workload, faults, random, options }: Play): Promise<void> {
+  await sim.startRing(options.nodes ?? random.pick([3, 4, 5]));
   setMachines(sim, random);
   workload.start();
   for (let i = 0; i < 2; i++) {

@@ -11,14 +11,22 @@ import { Workload, type WorkloadOptions } from "./workload.ts";
 const KEYS = ["a", "b", "c", "d/e", "f", "g", "h", "i", "j", "k", "l", "m"];
 
 const USUAL_PLANS: readonly PlanName[] = [
-  ...new Array<PlanName>(8).fill("random"),
+  ...new Array<PlanName>(10).fill("random"),
   "growBehindBridge",
   "blackout",
+  "rollingRestart",
+  "replaceNodes",
+  "replaceNodes",
+  "growToSeven",
+  "growToSeven",
+  "shrinkToThree",
+  "shrinkToThree",
 ];
 
 /** How one seed ended. */
 export interface SwarmReport {
   readonly seed: number;
+  readonly plan: PlanName;
   readonly digest: string;
   readonly violations: readonly string[];
   /** What happened, for people: the whole of it, but for keys with which nothing is wrong. */
@@ -27,6 +35,8 @@ export interface SwarmReport {
   readonly overlapShare: number;
   readonly virtualMs: number;
   readonly injected: ReadonlyMap<string, number>;
+  /** Longest time in which a client could not read a key. */
+  readonly longestReadMs: number;
 }
 
 /** Options of one run. */
@@ -50,10 +60,10 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
   const keys = KEYS.slice(0, random.pick([3, 4, 6, 12]));
   const workload = new Workload(sim, { thinkMs, keys, clients: random.pick([3, 5, 8]), ...options.workload });
   const faults = new Faults(sim, options.faults);
+  const plan = options.plan ?? random.pick(USUAL_PLANS);
   const violations: string[] = [];
   try {
     await sim.run(async () => {
-      const plan = options.plan ?? random.pick(USUAL_PLANS);
       await PLANS[plan]({ sim, workload, faults, random, options });
       violations.push(...await checkConvergence(sim, workload));
     });
@@ -64,6 +74,7 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
   workload.history.operations.forEach((operation) => sim.trace.count(describe(operation)));
   return {
     seed,
+    plan,
     digest: sim.trace.digest(),
     violations,
     story: () => storyOf(sim, workload, violations),
@@ -71,6 +82,7 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
     overlapShare: workload.history.overlapShare(),
     virtualMs: sim.nowMs,
     injected: faults.counts,
+    longestReadMs: workload.longestReadMs,
   };
 }
 

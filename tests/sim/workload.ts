@@ -46,6 +46,8 @@ export class Workload {
   readonly history: History;
   /** What a client saw that no later look at the history would show. */
   readonly violations: string[] = [];
+  /** Longest time that a read took, all its tries together. */
+  longestReadMs = 0;
   readonly #sim: Simulation;
   readonly #options: WorkloadOptions;
   readonly #randoms = new Map<string, SeededRandom>();
@@ -94,13 +96,17 @@ export class Workload {
 
   /** One read, tried again at other nodes until it is answered; a violation if that takes too long. */
   async get(client: string, key: string, options: { host?: Host } = {}): Promise<Operation | undefined> {
-    const deadlineMs = this.#sim.nowMs + READ_DEADLINE_MS;
+    const startMs = this.#sim.nowMs;
+    const deadlineMs = startMs + READ_DEADLINE_MS;
     let last: Operation | undefined;
     while (this.#sim.nowMs < deadlineMs) {
       const process = (options.host ?? this.#pick(client, last?.coordinator))?.process;
       if (process !== undefined) {
         last = await this.#read(client, key, process);
-        if (last.outcome.kind === "read") return last;
+        if (last.outcome.kind === "read") {
+          this.longestReadMs = Math.max(this.longestReadMs, this.#sim.nowMs - startMs);
+          return last;
+        }
       }
       await this.#sim.sleep(READ_RETRY_MS);
     }

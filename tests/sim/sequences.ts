@@ -1,0 +1,102 @@
+/** What operators do one step after the other, while clients write and things go wrong. */
+import type { SeededRandom } from "../support/seeded_random.ts";
+import type { Faults } from "./faults.ts";
+import type { Host } from "./host.ts";
+import { Operators } from "./operators.ts";
+import { type Play, setMachines } from "./plans.ts";
+import type { Simulation } from "./simulation.ts";
+
+/** How long an operator waits for a step to be done before taking the next all the same. */
+const STEP_MS = 30_000;
+
+/** What the steps of a sequence are made of. */
+interface Script {
+  readonly sim: Simulation;
+  readonly random: SeededRandom;
+  readonly faults: Faults;
+  readonly operators: Operators;
+}
+
+/** Every node is stopped and started again, one after the other, as for a new version; twice. */
+export function rollingRestart(play: Play): Promise<void> {
+  return script(play, play.random.pick([3, 4, 5]), async ({ sim, faults, random }) => {
+    for (const host of [...sim.hosts, ...sim.hosts]) {
+      await faults.inject(random.chance(0.8) ? "restart" : "crash", host);
+      if (random.chance(0.5)) await sim.sleep(random.exponential(500));
+    }
+  });
+}
+
+/** One node after the other is replaced: by a new one, after its death, or on a new disk. */
+export function replaceNodes(play: Play): Promise<void> {
+  return script(play, play.random.pick([3, 4]), async (steps) => {
+    for (const host of [...steps.sim.hosts]) {
+      await replace(steps, host);
+      await settled(steps);
+    }
+  });
+}
+
+/** A ring of three becomes one of seven, by ones and twos. */
+export function growToSeven(play: Play): Promise<void> {
+  return script(play, 3, async (steps) => {
+    const { sim, random, operators } = steps;
+    while (sim.hosts.length < 7) {
+      const several = Math.min(7 - sim.hosts.length, random.pick([1, 1, 2, 4]));
+      await operators.joinAll(Array.from({ length: several }, () => sim.addHost()));
+      if (random.chance(0.7)) await settled(steps);
+    }
+  });
+}
+
+/** A ring of seven becomes one of three: nodes leave by ones and twos, and some die and are removed. */
+export function shrinkToThree(play: Play): Promise<void> {
+  return script(play, 7, async (steps) => {
+    const { sim, random, operators, faults } = steps;
+    const members = () => sim.hosts.filter((host) => !host.gone);
+    for (let tries = 0; members().length > 3 && tries < 12; tries++) {
+      const [host, other] = random.shuffled(members().filter(({ ready }) => ready));
+      if (host === undefined) await sim.sleep(1_000);
+      else if (random.chance(0.25)) {
+        await faults.takeTurn(() => operators.removeDead(host));
+      } else if (other !== undefined && members().length > 4 && random.chance(0.3)) {
+        await operators.leaveAll([host, other]);
+      } else await operators.leaveAll([host]);
+      if (random.chance(0.7)) await settled(steps);
+    }
+  });
+}
+
+/** Runs the clients, some faults and the steps, until the steps are done. */
+async function script(
+  { sim, workload, faults, random, options }: Play,
+  nodes: number,
+  steps: (script: Script) => Promise<void>,
+): Promise<void> {
+  await sim.startRing(options.nodes ?? nodes);
+  setMachines(sim, random);
+  Object.assign(sim.network.weather, options.weather);
+  const operators = new Operators(sim, faults, "script", { fewest: 3, most: 9 });
+  workload.start();
+  faults.start(options.faultPauseMs ?? random.pick([1_000, 4_000]));
+  await steps({ sim, random, faults, operators });
+  await Promise.all([workload.stop(), faults.stop()]);
+}
+
+async function replace({ sim, random, faults, operators }: Script, host: Host): Promise<void> {
+  const way = random.pick(["new first", "dead", "new disk"] as const);
+  if (!host.ready || way === "new disk") return await faults.inject("wipe", host);
+  if (way === "dead") {
+    await operators.joinAll([sim.addHost()]);
+    return await faults.takeTurn(() => host.ready ? operators.removeDead(host) : Promise.resolve());
+  }
+  await operators.joinAll([sim.addHost()]);
+  await operators.leaveAll([host]);
+}
+
+/** As an operator waits who looks at the status page; not for ever. */
+async function settled({ sim }: Script): Promise<void> {
+  const members = () => sim.hosts.filter((host) => !host.gone).length;
+  const deadlineMs = sim.nowMs + STEP_MS;
+  while (!sim.isSettled(members()) && sim.nowMs < deadlineMs) await sim.sleep(200);
+}
