@@ -238,7 +238,8 @@ async function openNode(
   hooks: ProcessHooks,
   servers: readonly string[],
 ): Promise<Running> {
-  const { selfAddress, secret, replicas, partitions } = config;
+  const { selfAddress, secret, replicas, partitions, weight, zone } = config;
+  const share = { ...(weight !== undefined && { weight }), ...(zone !== undefined && { zone }) };
   const store = await openStore(config, log);
   let storage: Storage | undefined;
   try {
@@ -270,7 +271,7 @@ async function openNode(
       await stopped;
     };
     try {
-      await node.start({ servers, replicas, partitions });
+      await node.start({ servers, replicas, partitions, share });
     } catch (error) {
       transport.close();
       throw error;

@@ -86,6 +86,9 @@ export interface RingAnswer {
     readonly primaryPartitions: number;
     readonly ownedPartitions: number;
     readonly storeId: string;
+    readonly weight: number;
+    /** Null where it is in no zone. */
+    readonly zone: string | null;
   }[];
 }
 
@@ -94,6 +97,10 @@ export interface JoinBody {
   readonly address: string;
   readonly storeId: string;
   readonly incarnation: number;
+  /** 0.01 to 100; absent: 1, or as it was at that address. */
+  readonly weight?: number;
+  /** Absent: none, or as it was at that address. */
+  readonly zone?: string;
 }
 
 /** `GET /` with `Accept: application/json`, 200. */

@@ -32,9 +32,9 @@ export interface NodeConfig {
   /** The secret of the ring, at least 16 characters; always there unless `host` is loopback. */
   readonly secret?: string;
   readonly logFormat: "text" | "json";
-  /** Share of the partitions it takes, relative to the other nodes: 0.01 to 100. */
-  readonly weight: number;
-  /** What may fail as one; absent: the node is a zone of its own. */
+  /** Share of the partitions it takes, relative to the other nodes: 0.01 to 100; absent: as it was, 1 at first. */
+  readonly weight?: number;
+  /** What may fail as one, `-` for none; absent: as it was, and the node a zone of its own at first. */
   readonly zone?: string;
   readonly rates: BackgroundRates;
 }
@@ -140,7 +140,7 @@ function validate(
     logFormat: read(setting("log-format"), parseLogFormat) ?? "text",
     ...(joinAddress !== undefined && { joinAddress }),
     ...(secret !== undefined && { secret }),
-    weight: read(setting("weight"), parseWeight) ?? 1,
+    ...readWeight(setting("weight")),
     ...readZone(setting("zone")),
     rates: {
       transfer: read(setting("transfer-rate"), parseRate) ?? DEFAULT_RATES.transfer,
@@ -202,6 +202,11 @@ function parseWeight(text: string): number {
   const weight = /^\d{1,3}(\.\d{1,4})?$/.test(text) ? Number(text) : 0;
   if (weight < 0.01 || weight > 100) throw new SyntaxError(`"${text}" is not a weight: 0.01 to 100`);
   return weight;
+}
+
+function readWeight(setting: Setting | undefined): { readonly weight?: number } {
+  const weight = read(setting, parseWeight);
+  return weight === undefined ? {} : { weight };
 }
 
 function readZone(setting: Setting | undefined): { readonly zone?: string } {

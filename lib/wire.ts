@@ -178,7 +178,13 @@ const OPERATIONS = {
   },
   /** Asks to be taken into the ring. */
   join: {
-    ask: shape({ address: text, storeId: text, incarnation: uint }),
+    ask: shape({
+      address: text,
+      storeId: text,
+      incarnation: uint,
+      weight: optional(positive),
+      zone: optional(text),
+    }),
     answer: shape({ ring }),
   },
   /** "This is the hash of what I know": answered with all the peer knows, unless that has the same hash. */

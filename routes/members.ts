@@ -8,6 +8,8 @@ import { choice, parseQuery } from "./target.ts";
 
 const JOIN_BODY_MAX_BYTES = 16 * 1024;
 const ADDRESS = /^(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\]):(\d{1,5})$/i;
+/** As `lib/config.ts` has it. */
+const ZONE = /^[A-Za-z0-9._-]{1,64}$/;
 const STORE_ID = /^[\w.-]{1,128}$/;
 
 /** `GET /nodes`: the ring as this node sees it. */
@@ -46,6 +48,8 @@ export function ringAnswer(ring: RingView): RingAnswer {
       primaryPartitions: node.primaryPartitions,
       ownedPartitions: node.ownedPartitions,
       storeId: node.storeId,
+      weight: node.weight,
+      zone: node.zone ?? null,
     })),
   };
 }
@@ -58,13 +62,27 @@ function requireJson(headers: Headers): void {
 }
 
 function parseJoin(body: Uint8Array): JoinBody {
-  const { address, storeId, incarnation } = parseObject(body);
+  const { address, storeId, incarnation, weight, zone } = parseObject(body);
   if (typeof address !== "string" || !isAddress(address)) throw invalidBody("address is not HOST:PORT");
   if (typeof storeId !== "string" || !STORE_ID.test(storeId)) throw invalidBody("storeId is not an id");
   if (typeof incarnation !== "number" || !Number.isSafeInteger(incarnation) || incarnation < 1) {
     throw invalidBody("incarnation is not a whole number of 1 or more");
   }
-  return { address, storeId, incarnation };
+  if (weight !== undefined && !isWeight(weight)) throw invalidBody("weight is not a number from 0.01 to 100");
+  if (zone !== undefined && !(typeof zone === "string" && ZONE.test(zone))) {
+    throw invalidBody("zone is not the name of a zone");
+  }
+  return {
+    address,
+    storeId,
+    incarnation,
+    ...(weight === undefined ? {} : { weight }),
+    ...(zone === undefined ? {} : { zone }),
+  };
+}
+
+function isWeight(value: unknown): value is number {
+  return typeof value === "number" && value >= 0.01 && value <= 100;
 }
 
 function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> {

@@ -13,7 +13,7 @@ ${changeNote(ring)}
 ${ringChart(ring, colours)}
 <table class="nodes">
 <thead><tr><th scope="col">Server</th><th scope="col">State</th><th scope="col" class="number">Share</th>
-<th scope="col" class="number">Partitions held</th></tr></thead>
+<th scope="col" class="number">Partitions held</th>${shareTitles(ring)}</tr></thead>
 <tbody>${ring.nodes.map((node) => nodeRow(node, ring, colours))}</tbody>
 </table>
 </div>
@@ -34,9 +34,26 @@ function nodeRow(node: NodeView, ring: RingView, colours: NodeColours): Html {
 <td class="server"><span class="dot"></span><a href="http://${node.address}/">${node.address}</a>${self}</td>
 <td>${stateText(node)}</td>
 <td class="number">${shareText(node.primaryPartitions, ring.partitions)}</td>
-<td class="number">${countText(node.ownedPartitions)}</td>
+<td class="number">${countText(node.ownedPartitions)}</td>${shareCells(node, ring)}
 </tr>
 `;
+}
+
+/** Weights and zones are shown only where somebody has set one. */
+function hasShares({ nodes }: RingView): boolean {
+  return nodes.some(({ weight, zone }) => weight !== 1 || zone !== undefined);
+}
+
+function shareTitles(ring: RingView): Html {
+  if (!hasShares(ring)) return markup``;
+  return markup`
+<th scope="col" class="number">Weight</th><th scope="col">Zone</th>`;
+}
+
+function shareCells({ weight, zone }: NodeView, ring: RingView): Html {
+  if (!hasShares(ring)) return markup``;
+  return markup`
+<td class="number">${weight}</td><td>${zone ?? "none"}</td>`;
 }
 
 function stateText({ reachable, state, synced }: NodeView): Html {

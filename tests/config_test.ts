@@ -12,7 +12,6 @@ const DEFAULTS: NodeConfig = {
   partitions: 16384,
   data: "mydht-data/50140",
   logFormat: "text",
-  weight: 1,
   rates: DEFAULT_RATES,
 };
 

@@ -87,7 +87,13 @@ const SAMPLES: Samples = {
       next: "k",
     }],
   },
-  join: { asks: [{ address: "a:1", storeId: "s", incarnation: 2 }], answers: [{ ring: RING }] },
+  join: {
+    asks: [
+      { address: "a:1", storeId: "s", incarnation: 2, weight: undefined, zone: undefined },
+      { address: "a:1", storeId: "s", incarnation: 2, weight: 0.5, zone: "x" },
+    ],
+    answers: [{ ring: RING }],
+  },
   exchange: { asks: [{ hash: "ff" }], answers: [{ ring: undefined }, { ring: RING }] },
   merge: { asks: [{ ring: RING }, { ring: { ...RING, members: new Map() } }], answers: [{}] },
   welcome: { asks: [{ ring: RING }], answers: [{}] },

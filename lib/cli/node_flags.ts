@@ -52,13 +52,13 @@ export const NODE_FLAGS: readonly Flag[] = [
   {
     name: "weight",
     value: "W",
-    help: "share of the data it takes, relative to the others, 0.01 to 100 (default 1)",
+    help: "share of the data it takes, relative to the others, 0.01 to 100 (default: as it was, 1 at first)",
     env: "MYDHT_WEIGHT",
   },
   {
     name: "zone",
     value: "NAME",
-    help: "what may fail as one, a rack or a house; copies go to different zones first",
+    help: "what may fail as one, a rack or a house; copies go to different zones first; - for none",
     env: "MYDHT_ZONE",
   },
   {

@@ -113,7 +113,11 @@ const NODE_COLUMNS: readonly Column[] = [
   { title: "FIRST IN", align: "right" },
 ];
 
+const SHARE_COLUMNS: readonly Column[] = [{ title: "WEIGHT", align: "right" }, { title: "ZONE" }];
+
 async function printNodes(session: Session, ring: RingAnswer): Promise<void> {
+  // Shown only where somebody has set them.
+  const hasShares = ring.nodes.some(({ weight, zone }) => weight !== 1 || zone !== null);
   const rows = ring.nodes.map((node) => [
     node.address,
     node.state,
@@ -121,8 +125,10 @@ async function printNodes(session: Session, ring: RingAnswer): Promise<void> {
     node.synced ? "yes" : "no",
     String(node.ownedPartitions),
     String(node.primaryPartitions),
+    ...(hasShares ? [String(node.weight), node.zone ?? "-"] : []),
   ]);
-  const lines = session.io.stdout.isTerminal() ? await tableLines(NODE_COLUMNS, rows) : rows.map(tabbedLine);
+  const columns = hasShares ? [...NODE_COLUMNS, ...SHARE_COLUMNS] : NODE_COLUMNS;
+  const lines = session.io.stdout.isTerminal() ? await tableLines(columns, rows) : rows.map(tabbedLine);
   for (const line of lines) await session.print(line);
 }
 

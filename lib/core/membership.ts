@@ -54,6 +54,20 @@ export interface RingState {
   readonly members: ReadonlyMap<string, Member>;
 }
 
+/** What decides how much a member owns, and which copies it may hold beside others. */
+export interface MemberShare {
+  /** Share of the partitions, relative to the other members; > 0. Absent: as it was, 1 at first. */
+  readonly weight?: number;
+  /** What fails as one; `NO_ZONE` takes it out of its zone. Absent: as it was, none at first. */
+  readonly zone?: string;
+}
+
+/** Stands for "in no zone" where a zone is named. */
+export const NO_ZONE = "-";
+
+/** A store that asks to be a member. */
+export type Joiner = Pick<Member, "address" | "storeId" | "incarnation"> & MemberShare;
+
 const NO_REPORT: SyncReport = { sequence: 0, base: "", newest: "" };
 
 /** Which of two states of equal version wins: the one nearer the end. */
@@ -65,9 +79,18 @@ export function foundRing(options: {
   readonly ringId: string;
   readonly partitions: number;
   readonly replicas: number;
-  readonly self: Pick<Member, "address" | "storeId" | "incarnation">;
+  readonly self: Joiner;
 }): RingState {
-  const founder: Member = { ...options.self, state: "up", version: 1, weight: 1, report: NO_REPORT };
+  const { address, storeId, incarnation } = options.self;
+  const founder: Member = {
+    address,
+    storeId,
+    incarnation,
+    state: "up",
+    version: 1,
+    ...shareOf(options.self),
+    report: NO_REPORT,
+  };
   const members = new Map([[founder.address, founder]]);
   const { ringId, partitions, replicas } = options;
   return { ringId, partitions, replicas, members, base: layoutOf(members, replicas), reported: [] };
@@ -133,26 +156,39 @@ export function changeMember(
 }
 
 /**
+ * Gives a member another weight or zone, as the newest word on it.
+ *
+ * @returns `ring` itself where it has them already.
+ */
+export function changeShare(ring: RingState, address: string, share: MemberShare): RingState {
+  const member = ring.members.get(address);
+  if (member === undefined) throw unknownNode(address);
+  const { weight, zone } = shareOf(share, member);
+  if (weight === member.weight && zone === member.zone) return ring;
+  const { zone: _, ...rest } = member;
+  return withMember(ring, { ...rest, version: member.version + 1, ...shareOf(share, member) });
+}
+
+/**
  * Adds a store at an address, in the place of whatever was there.
  *
  * @returns `ring` itself where that start of the store was heard of before: a late copy of a message must not bring
  * back a node that has left since.
  */
-export function admitMember(
-  ring: RingState,
-  joiner: Pick<Member, "address" | "storeId" | "incarnation">,
-): RingState {
+export function admitMember(ring: RingState, joiner: Joiner): RingState {
   const known = ring.members.get(joiner.address);
   if (known?.storeId === joiner.storeId) {
     if (known.incarnation >= joiner.incarnation) return ring;
     if (known.state === "up") return withMember(ring, { ...known, incarnation: joiner.incarnation });
   }
+  const { address, storeId, incarnation } = joiner;
   return withMember(ring, {
-    ...joiner,
+    address,
+    storeId,
+    incarnation,
     state: "up",
     version: (known?.version ?? 0) + 1,
-    weight: known?.weight ?? 1,
-    ...(known?.zone === undefined ? {} : { zone: known.zone }),
+    ...shareOf(joiner, known),
     report: known?.storeId === joiner.storeId ? known.report : NO_REPORT,
   });
 }
@@ -203,6 +239,13 @@ export function idOf(member: Member): OwnerId {
 /** Whether a member takes part in the ring: it answers, gossips and may own something. */
 export function isActive(member: Member): boolean {
   return member.state === "up" || member.state === "leaving";
+}
+
+/** What is asked for, and where nothing is, what was. */
+function shareOf(asked: MemberShare, known: MemberShare = {}): { weight: number; zone?: string } {
+  const zone = asked.zone ?? known.zone;
+  const weight = asked.weight ?? known.weight ?? 1;
+  return zone === undefined || zone === NO_ZONE ? { weight } : { weight, zone };
 }
 
 function withMember(ring: RingState, member: Member): RingState {

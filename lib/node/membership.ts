@@ -2,9 +2,11 @@ import { DhtError } from "../core/errors.ts";
 import {
   admitMember,
   changeMember,
+  changeShare,
   foundRing,
   isActive,
   type Member,
+  type MemberShare,
   raiseIncarnation,
   type RingState,
 } from "../core/membership.ts";
@@ -33,6 +35,8 @@ export interface EnterOptions {
   /** Of a ring that this node founds. */
   readonly replicas: number;
   readonly partitions: number;
+  /** What this node asks to own; absent: what the ring knows of it. */
+  readonly share?: MemberShare;
 }
 
 /** The ring will not have this store any more: its data is to be set aside, and the node to join as a new one. */
@@ -84,19 +88,23 @@ export class MembershipService {
   async enter(options: EnterOptions, signal: AbortSignal): Promise<boolean> {
     if (await this.#keeper.load()) {
       this.#refuseRetired();
-      await this.#comeBack(options.servers);
+      await this.#comeBack(options);
       this.#entered.resolve();
       return true;
     }
     if (options.servers.length === 0) {
       await this.#keeper.adopt(
-        foundRing({ ...options, ringId: this.#random.hex(8), self: this.#keeper.self }),
+        foundRing({
+          ...options,
+          ringId: this.#random.hex(8),
+          self: { ...this.#keeper.self, ...options.share },
+        }),
       );
       this.#log.event("info", "ring_founded", "Founded a new ring", { ring: this.#keeper.state.ringId });
       this.#entered.resolve();
     } else {
       this.#isJoining = true;
-      void this.#join(options.servers, signal);
+      void this.#join(options, signal);
     }
     return false;
   }
@@ -107,8 +115,13 @@ export class MembershipService {
    *
    * @throws {DhtError} "peer_unreachable" or "wrong_ring"; "node_reachable" where another node has that address.
    */
-  async admit(request: JoinRequest): Promise<void> {
+  async admit({ weight, zone, ...store }: JoinRequest): Promise<void> {
     const { state, self } = this.#keeper;
+    const request = {
+      ...store,
+      ...(weight === undefined ? {} : { weight }),
+      ...(zone === undefined ? {} : { zone }),
+    };
     if (admitMember(state, request) === state) return;
     if (request.address === self.address) throw addressTaken(request.address);
     await this.#peers.greet(request.address, request.storeId, GREETING).catch((error) => {
@@ -224,7 +237,7 @@ export class MembershipService {
   }
 
   /** Learns what it missed, then tells the ring of the new start; a node that was leaving when it stopped stays after all. */
-  async #comeBack(servers: readonly string[]): Promise<void> {
+  async #comeBack({ servers, share = {} }: EnterOptions): Promise<void> {
     const { self } = this.#keeper;
     const remembered = this.#keeper.selfMember?.incarnation ?? 0;
     for (const server of servers) {
@@ -238,11 +251,37 @@ export class MembershipService {
     // What it missed while it was down, it learns from whoever answers first.
     await this.#gossip.round();
     this.#refuseRetired(remembered);
+    const before = this.#keeper.selfMember;
     await this.#keeper.update((ring) => {
-      const raised = raiseIncarnation(ring, self.address, self.incarnation);
+      const raised = changeShare(
+        raiseIncarnation(ring, self.address, self.incarnation),
+        self.address,
+        share,
+      );
       const leaving = raised.members.get(self.address)?.state === "leaving";
       return leaving ? changeMember(raised, self.address, { state: "up" }) : raised;
     });
+    this.#sayWhatChanged(before);
+  }
+
+  /** A start may change what the ring knows of this node. */
+  #sayWhatChanged(before: Member | undefined): void {
+    const after = this.#keeper.selfMember;
+    if (before === undefined || after === undefined) return;
+    if (before.weight !== after.weight || before.zone !== after.zone) {
+      const was = shareText(before);
+      const now = shareText(after);
+      this.#log.event("info", "share_changed", `This node now has ${now}, and had ${was}: data moves`);
+    }
+    if (before.state === "leaving") {
+      const how =
+        "what the others have fetched already need not be fetched again if it is told to leave anew";
+      this.#log.event(
+        "warn",
+        "leave_ended",
+        `This node stopped while leaving, and stays in the ring; ${how}`,
+      );
+    }
   }
 
   #otherRing(server: string, cause: DhtError): DhtError {
@@ -256,11 +295,11 @@ export class MembershipService {
     );
   }
 
-  async #join(servers: readonly string[], signal: AbortSignal): Promise<void> {
+  async #join({ servers, share = {} }: EnterOptions, signal: AbortSignal): Promise<void> {
     let waitMs = JOIN_RETRY_MS;
     while (!signal.aborted) {
       for (const server of servers) {
-        if (this.#keeper.inRing || await this.#joinThrough(server)) return this.#entered.resolve();
+        if (this.#keeper.inRing || await this.#joinThrough(server, share)) return this.#entered.resolve();
       }
       this.#log.event("warn", "join_retry", `${this.#waitingFor}; trying again in ${waitMs / 1000} s`);
       await this.#clock.sleep(waitMs, signal).catch(() => {});
@@ -286,10 +325,10 @@ export class MembershipService {
     this.#entered.resolve();
   }
 
-  async #joinThrough(server: string): Promise<boolean> {
+  async #joinThrough(server: string, { weight, zone }: MemberShare): Promise<boolean> {
     const { self } = this.#keeper;
     try {
-      const { ring } = await this.#peers.control(server, "join", self);
+      const { ring } = await this.#peers.control(server, "join", { ...self, weight, zone });
       await this.#keeper.adopt(ring);
       await this.#gossip.announce();
       this.#log.event("info", "joined", `Joined the ring through ${server}`, {
@@ -324,6 +363,10 @@ export class MembershipService {
       isActive(member) && member.address !== this.#keeper.self.address
     );
   }
+}
+
+function shareText({ weight, zone }: Member): string {
+  return `weight ${weight} ${zone === undefined ? "in no zone" : `in zone ${zone}`}`;
 }
 
 function addressTaken(address: string): DhtError {

@@ -2,7 +2,7 @@ import { DhtError } from "../core/errors.ts";
 import { isDue } from "../core/expiry.ts";
 import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
 import { addressOf, isChanging } from "../core/layout.ts";
-import { unsyncedMembers } from "../core/membership.ts";
+import { type MemberShare, unsyncedMembers } from "../core/membership.ts";
 import type { BackgroundRates } from "../core/rates.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -140,6 +140,8 @@ export class DhtNode implements NodeService {
     readonly servers: readonly string[];
     readonly replicas: number;
     readonly partitions: number;
+    /** What this node asks to own; absent: what the ring knows of it. */
+    readonly share?: MemberShare;
   }): Promise<void> {
     const { signal } = this.#stopping;
     const rejoined = await this.#membership.enter(options, signal);

@@ -91,6 +91,10 @@ export interface NodeView {
   readonly ownedPartitions: number;
   /** Whether it holds all of its share of the newest layout, by its own report. */
   readonly synced: boolean;
+  /** Share of the partitions it takes, relative to the others: 1 unless told otherwise. */
+  readonly weight: number;
+  /** What it fails with; absent: it is in no zone. */
+  readonly zone?: string;
 }
 
 /** The ring as this node sees it. */
@@ -158,6 +162,9 @@ export interface JoinRequest {
   readonly address: string;
   readonly storeId: string;
   readonly incarnation: number;
+  /** Share of the partitions it takes, and its zone; absent: those of the node that was last at the address. */
+  readonly weight?: number | undefined;
+  readonly zone?: string | undefined;
 }
 
 /**

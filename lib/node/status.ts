@@ -101,6 +101,8 @@ export class StatusService {
         primaryPartitions: share?.primary ?? 0,
         ownedPartitions: share?.owned ?? 0,
         synced: !unsynced.has(member.address),
+        weight: member.weight,
+        ...(member.zone === undefined ? {} : { zone: member.zone }),
       };
     });
   }

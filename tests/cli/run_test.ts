@@ -51,6 +51,8 @@ function node(address: string, differs: Partial<RingAnswer["nodes"][number]>): R
     primaryPartitions: 0,
     ownedPartitions: 0,
     storeId: "s",
+    weight: 1,
+    zone: null,
     ...differs,
   };
 }

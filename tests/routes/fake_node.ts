@@ -144,6 +144,7 @@ export class FakeNode implements NodeService {
         localBytes: bytes,
         warnings: this.warnings,
         background: [],
+        oldestVerifiedMs: 61_000,
       };
     });
   }
@@ -229,6 +230,7 @@ export function nodeView(address: string, changes: Partial<NodeView> = {}): Node
     primaryPartitions: 5461,
     ownedPartitions: 16_384,
     synced: true,
+    weight: 1,
     ...changes,
   };
 }

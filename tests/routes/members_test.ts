@@ -26,6 +26,8 @@ Deno.test("GET /nodes, then the ring as this node sees it", async () => {
     primaryPartitions: 5461,
     ownedPartitions: 16_384,
     storeId: "store-localhost-50141",
+    weight: 1,
+    zone: null,
   });
 });
 
@@ -49,6 +51,8 @@ const BAD_JOINS: readonly (readonly [string, BodyInit])[] = [
   ["a port out of range", '{"address":"localhost:70000","storeId":"s","incarnation":1}'],
   ["a store id with markup", '{"address":"localhost:1","storeId":"<b>","incarnation":1}'],
   ["incarnation 0", '{"address":"localhost:1","storeId":"s","incarnation":0}'],
+  ["a weight of nothing", '{"address":"localhost:1","storeId":"s","incarnation":1,"weight":0}'],
+  ["a zone with markup", '{"address":"localhost:1","storeId":"s","incarnation":1,"zone":"<b>"}'],
   ["a broken incarnation", '{"address":"localhost:1","storeId":"s","incarnation":1.5}'],
 ];
 for (const [name, body] of BAD_JOINS) {
