@@ -113,6 +113,8 @@ export interface StatusAnswer extends RingAnswer {
   readonly localKeys: number;
   readonly localBytes: number;
   readonly warnings: readonly string[];
+  /** Seconds since every partition of the node was last compared with all its other owners, and made equal. */
+  readonly oldestVerifiedSeconds: number;
   /** What the node does by itself. */
   readonly background: readonly {
     readonly name: string;

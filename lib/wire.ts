@@ -163,6 +163,11 @@ const OPERATIONS = {
       digests: list(shape({ partition: uint, records: uint, values: uint, valueBytes: uint, hash: text })),
     }),
   },
+  /** Hashes of nodes of the tree over those partitions that this node and `owner`, who asks, both own. */
+  tree: {
+    ask: shape({ owner: text, level: uint, nodes: list(uint, 65_536) }),
+    answer: shape({ hashes: list(text, 65_536) }),
+  },
   /** Values in the partitions of which this node is the first owner that is not among `down`. */
   counts: {
     ask: shape({ down: list(text) }),

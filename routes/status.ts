@@ -73,6 +73,7 @@ function statusAnswer(status: StatusView, version: string): StatusAnswer {
     localKeys: status.localKeys,
     localBytes: status.localBytes,
     warnings: status.warnings,
+    oldestVerifiedSeconds: status.oldestVerifiedMs / 1000,
     background: status.background.map(({ error, completedMs, ...view }) => ({
       ...view,
       error: error ?? null,

@@ -79,6 +79,7 @@ const SAMPLES: Samples = {
     asks: [{ partitions: undefined }, { partitions: [1, 2] }],
     answers: [{ digests: [{ partition: 1, records: 2, values: 1, valueBytes: 3, hash: "ff" }] }],
   },
+  tree: { asks: [{ owner: "a:1/s", level: 2, nodes: [0, 3] }], answers: [{ hashes: ["", "ff"] }] },
   counts: { asks: [{ down: ["a:1"] }], answers: [{ partitions: 4, values: 2, valueBytes: 3 }] },
   listKeys: {
     asks: [{ prefix: "", after: undefined, limit: 9 }, { prefix: "p", after: "k", limit: 9 }],

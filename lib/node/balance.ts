@@ -2,6 +2,7 @@ import { DhtError } from "../core/errors.ts";
 import { addressOf, type LiveLayouts, liveOwners, type OwnerId } from "../core/layout.ts";
 import { compareHeads } from "../core/record.ts";
 import { type Exchange, isLayoutMismatch, type Pace } from "./exchange.ts";
+import type { PartitionTrees } from "./partition_trees.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
@@ -12,6 +13,8 @@ const PURGE_PAGE_KEYS = 500;
 /** Times a run begins anew because the ring changed meanwhile. */
 const MAX_RESTARTS = 20;
 const RESTART_MS = 200;
+/** How long a peer may take to hash what it holds: at the first time it reads all of its heads from the disk. */
+const TREE_TIMEOUT_MS = 15_000;
 
 /** What balancing and purging need of their node. */
 export interface BalanceDeps {
@@ -19,6 +22,7 @@ export interface BalanceDeps {
   readonly peers: Peers;
   readonly storage: Storage;
   readonly exchange: Exchange;
+  readonly trees: PartitionTrees;
 }
 
 /** Options of one run. */
@@ -29,6 +33,8 @@ export interface BalanceScope {
   readonly peer?: string;
   /** Keeps it to a rate; what a user asks for has none. */
   readonly pace?: Pace;
+  /** Awaited before what differs is looked at again and exchanged: what was on its way has arrived then. */
+  readonly settle?: () => Promise<void>;
 }
 
 /**
@@ -37,17 +43,82 @@ export interface BalanceScope {
  */
 export function balance(deps: BalanceDeps, scope: BalanceScope): Promise<void> {
   return underOneLayout(deps, scope, async (live) => {
-    const held = await deps.storage.digests();
     for (const peer of live.newest.ids) {
       if (peer === deps.keeper.selfId || (scope.peer !== undefined && addressOf(peer) !== scope.peer)) {
         continue;
       }
-      const theirs = ownedBy(deps.keeper.state.partitions, live, peer);
-      const shared = theirs.filter((partition) => live.newest.owners(partition).includes(deps.keeper.selfId));
-      const strays = theirs.filter((partition) => held.has(partition) && !shared.includes(partition));
-      await exchangeWith(deps, live, peer, { shared, strays }, scope);
+      try {
+        await compareShared(deps, { peer, live }, scope);
+        await pushStrays(deps, { peer, live }, scope);
+      } catch (error) {
+        if (isLayoutMismatch(error) || scope.signal.aborted) throw error;
+        noteFailure(scope.task, error);
+      }
     }
   });
+}
+
+/** One peer, under one pair of live layouts. */
+interface Pair {
+  readonly peer: OwnerId;
+  readonly live: LiveLayouts;
+}
+
+/**
+ * Compares the partitions that this node and a peer both own by their hash trees, and exchanges, both ways, those
+ * that differ.
+ *
+ * @returns The partitions that differed.
+ * @throws {DhtError} If they could not be compared, or not all the peer holds newer could be fetched; what could not
+ * be sent is counted in the task.
+ */
+export async function compareShared(
+  deps: BalanceDeps,
+  { peer, live }: Pair,
+  { task, signal, pace, settle }: BalanceScope,
+): Promise<readonly number[]> {
+  const tree = await deps.trees.with(peer, live);
+  const partitions = await tree.differing(async (level, nodes) => {
+    const ask = { owner: deps.keeper.selfId, level, nodes: [...nodes] };
+    const options = { lane: "own", timeoutMs: TREE_TIMEOUT_MS, signal } as const;
+    return (await deps.peers.ask(peer, live, "tree", ask, options)).hashes;
+  });
+  await countEqual(deps, { peer, live }, partitions, task);
+  if (partitions.length === 0) return partitions;
+  await settle?.();
+  const scope = { peer, live, partitions, signal, task, ...(pace === undefined ? {} : { pace }) };
+  await deps.exchange.pull(scope);
+  await deps.exchange.push(scope);
+  return partitions;
+}
+
+/** Counts the records of the partitions that do not differ: they have been compared. */
+async function countEqual(
+  deps: BalanceDeps,
+  { peer, live }: Pair,
+  differing: readonly number[],
+  task: Task,
+): Promise<void> {
+  const skipped = new Set(differing);
+  for (const [partition, { records }] of await deps.storage.digests()) {
+    const owners = live.newest.owners(partition);
+    if (skipped.has(partition) || !owners.includes(peer) || !owners.includes(deps.keeper.selfId)) continue;
+    task.compared += records;
+  }
+}
+
+/** Sends a peer what this node holds of partitions that the peer owns and this node does not. */
+async function pushStrays(
+  deps: BalanceDeps,
+  { peer, live }: Pair,
+  { task, signal, pace }: BalanceScope,
+): Promise<void> {
+  const partitions = [...(await deps.storage.digests()).keys()].filter((partition) => {
+    const owners = live.newest.owners(partition);
+    return owners.includes(peer) && !owners.includes(deps.keeper.selfId);
+  });
+  if (partitions.length === 0) return;
+  await deps.exchange.push({ peer, live, partitions, signal, task, ...(pace === undefined ? {} : { pace }) });
 }
 
 /**
@@ -61,27 +132,6 @@ export function purge(deps: BalanceDeps, scope: BalanceScope): Promise<void> {
       if (!owners.includes(deps.keeper.selfId)) await purgePartition(deps, live, partition, owners, scope);
     }
   });
-}
-
-async function exchangeWith(
-  deps: BalanceDeps,
-  live: LiveLayouts,
-  peer: OwnerId,
-  partitions: { readonly shared: readonly number[]; readonly strays: readonly number[] },
-  { task, signal, pace }: BalanceScope,
-): Promise<void> {
-  const rate = pace === undefined ? {} : { pace };
-  const both = [...partitions.shared, ...partitions.strays];
-  if (both.length === 0) return;
-  try {
-    if (partitions.shared.length > 0) {
-      await deps.exchange.pull({ peer, live, partitions: partitions.shared, signal, task, ...rate });
-    }
-    await deps.exchange.push({ peer, live, partitions: both, signal, task, ...rate });
-  } catch (error) {
-    if (isLayoutMismatch(error) || signal.aborted) throw error;
-    noteFailure(task, error);
-  }
 }
 
 async function purgePartition(
@@ -143,12 +193,4 @@ async function underOneLayout(
       await deps.peers.pause(RESTART_MS, scope.signal);
     }
   }
-}
-
-function ownedBy(partitions: number, live: LiveLayouts, owner: OwnerId): number[] {
-  const owned: number[] = [];
-  for (let partition = 0; partition < partitions; partition++) {
-    if (live.newest.owners(partition).includes(owner)) owned.push(partition);
-  }
-  return owned;
 }

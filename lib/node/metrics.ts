@@ -12,10 +12,11 @@ export interface MetricSources {
   readonly sent: Peers["sent"];
   readonly retries: Coordinator["retries"];
   readonly background: readonly BackgroundView[];
+  readonly oldestVerifiedMs: number;
 }
 
 /** A node's figures under their Prometheus names. */
-export function nodeMetrics({ ring, storage, sent, retries, background }: MetricSources): Metric[] {
+export function nodeMetrics({ ring, storage, sent, retries, background, oldestVerifiedMs }: MetricSources): Metric[] {
   const nodes = ring?.nodes ?? [];
   return [
     gauge("ring_nodes", "Nodes of the ring, as this one sees it", nodes.length),
@@ -50,6 +51,11 @@ export function nodeMetrics({ ring, storage, sent, retries, background }: Metric
       storage.appliedRecords,
     ),
     counter("storage_failed_applies_total", "Attempts at that which failed", storage.failedApplies),
+    gauge(
+      "anti_entropy_oldest_verified_seconds",
+      "Age of the oldest comparison of a partition with all its other owners",
+      oldestVerifiedMs / 1_000,
+    ),
     ...backgroundMetrics(background),
   ];
 }

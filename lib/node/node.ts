@@ -8,6 +8,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Transport } from "../ports/transport.ts";
+import { AntiEntropy } from "./anti_entropy.ts";
 import { type Background, backgroundTasks } from "./background.ts";
 import { balance, purge } from "./balance.ts";
 import { balanceRing } from "./balance_ring.ts";
@@ -17,6 +18,7 @@ import { Gossip } from "./gossip.ts";
 import { listKeys } from "./listing.ts";
 import { MembershipService } from "./membership.ts";
 import { nodeMetrics } from "./metrics.ts";
+import { PartitionTrees } from "./partition_trees.ts";
 import { Peers } from "./peers.ts";
 import { Repair } from "./repair.ts";
 import { Replica } from "./replica.ts";
@@ -62,6 +64,8 @@ export interface NodeDeps {
   readonly version: string;
   /** Bytes a second that background tasks may use; the usual ones where absent. */
   readonly rates?: BackgroundRates;
+  /** Mean time between two comparisons with all other owners; a minute where absent. */
+  readonly antiEntropyMs?: number;
   /** Called once this node has left: the process may end. */
   onLeft(): void;
   /** Called once the ring turns out to have removed or replaced this store: the process should end. */
@@ -82,6 +86,8 @@ export class DhtNode implements NodeService {
   readonly #status: StatusService;
   readonly #tasks: Tasks;
   readonly #repair: Repair;
+  readonly #antiEntropy: AntiEntropy;
+  readonly #trees: PartitionTrees;
   readonly #background: Background;
   readonly #stopping = new AbortController();
   readonly #loops: Promise<void>[] = [];
@@ -95,6 +101,7 @@ export class DhtNode implements NodeService {
     this.#background = backgroundTasks(clock, deps.rates);
     this.#exchange = new Exchange({ storage, peers: this.#peers, random, clock, self: selfId });
     const background = this.#background;
+    const trees = this.#trees = new PartitionTrees({ storage, keeper });
     const shared = {
       keeper,
       storage,
@@ -104,6 +111,7 @@ export class DhtNode implements NodeService {
       background,
       peers: this.#peers,
       exchange: this.#exchange,
+      trees,
     };
     this.#gossip = new Gossip(shared);
     this.#transfer = new Transfer({ ...shared, gossip: this.#gossip });
@@ -112,8 +120,14 @@ export class DhtNode implements NodeService {
     this.#coordinator = new Coordinator({ ...shared, hlc });
     this.#values = new Values({ ...shared, coordinator: this.#coordinator });
     const membership = this.#membership;
+    const { antiEntropyMs } = deps;
+    this.#antiEntropy = new AntiEntropy(
+      { ...shared, ...(antiEntropyMs === undefined ? {} : { antiEntropyMs }) },
+      this.#stopping.signal,
+    );
     this.#status = new StatusService({
       ...shared,
+      antiEntropy: this.#antiEntropy,
       membership,
       version: deps.version,
     });
@@ -152,15 +166,19 @@ export class DhtNode implements NodeService {
     );
     this.#loops.push(
       inRing.then(() => {}, () => {}),
+      this.#antiEntropy.run(),
       this.#every(GARBAGE_INTERVAL_MS, () => this.#deps.storage.collectGarbage()),
     );
     // What was written while this node was down is on the other owners.
     if (rejoined) this.#loops.push(this.#repair.withAll());
   }
 
-  /** Compares everything with all other owners and exchanges what differs: to be called every few minutes. */
+  /**
+   * Compares everything with all other owners and exchanges what differs, unless the node has done so by itself of
+   * late: to be called every few minutes, by hosts that stop a process between two requests.
+   */
   async compareAll(): Promise<void> {
-    if (this.#deps.keeper.inRing) await this.#repair.withAll();
+    await this.#antiEntropy.roundIfDue();
   }
 
   /** Whether this node's claim on its database still holds: another process may have opened a shared one. */
@@ -239,6 +257,7 @@ export class DhtNode implements NodeService {
       storage: this.#deps.storage.stats(),
       sent: this.#peers.sent,
       retries: this.#coordinator.retries,
+      oldestVerifiedMs: this.#antiEntropy.oldestVerifiedMs,
       background: Object.values(this.#background).map((task) => task.view),
     });
   }
@@ -368,7 +387,7 @@ export class DhtNode implements NodeService {
 
   #balanceDeps() {
     const { keeper, storage } = this.#deps;
-    return { keeper, storage, peers: this.#peers, exchange: this.#exchange };
+    return { keeper, storage, peers: this.#peers, exchange: this.#exchange, trees: this.#trees };
   }
 
   async #every(intervalMs: number, work: () => Promise<void>): Promise<void> {

@@ -13,6 +13,7 @@ import {
   type ReplyMessage,
   type RequestMessage,
 } from "../wire.ts";
+import type { PartitionTrees } from "./partition_trees.ts";
 import type { LocalReplica, Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { JoinRequest } from "./service.ts";
@@ -25,6 +26,7 @@ export interface ReplicaDeps {
   readonly keeper: RingKeeper;
   readonly peers: Peers;
   readonly tasks: Tasks;
+  readonly trees: PartitionTrees;
   /** Fetches a chunked record from the owner that holds it; resolves to whether it is held afterwards. */
   pullRecord(
     source: OwnerId,
@@ -141,6 +143,7 @@ const LAYOUT_BOUND: ReadonlySet<Operation> = new Set<Operation>([
   "pullRecord",
   "scan",
   "digests",
+  "tree",
   "counts",
   "listKeys",
 ]);
@@ -156,6 +159,7 @@ type DataOperation =
   | "pullRecord"
   | "scan"
   | "digests"
+  | "tree"
   | "counts"
   | "listKeys";
 
@@ -197,6 +201,7 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
       return { entries: page.entries, next: page.next, floor: page.floor };
     },
     digests: async ({ partitions }) => ({ digests: await digestsOf(storage, partitions) }),
+    tree: (ask) => treeHashes(deps, ask),
     counts: ({ down }) => countPrimary(deps, new Set(down)),
     listKeys: async ({ prefix, after, limit }) => {
       const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });
@@ -255,6 +260,16 @@ async function digestsOf(
     const digest = digests.get(partition);
     return digest === undefined ? [] : [{ partition, ...digest }];
   });
+}
+
+async function treeHashes(deps: ReplicaDeps, ask: Ask<"tree">): Promise<Answer<"tree">> {
+  const tree = await deps.trees.with(ask.owner, deps.keeper.live);
+  try {
+    return { hashes: tree.hashes(ask.level, ask.nodes) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new DhtError("bad_message", error.message);
+  }
 }
 
 /** Each partition is counted by the first of its owners that is up, so that a ring's keys are counted once. */

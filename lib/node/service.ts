@@ -147,6 +147,8 @@ export interface StatusView {
   readonly warnings: readonly string[];
   /** What this node does by itself, and how far it is. */
   readonly background: readonly BackgroundView[];
+  /** Time since every partition of this node was last compared with all its other owners, and made equal. */
+  readonly oldestVerifiedMs: number;
 }
 
 /** A number that only rises, or a gauge, by its Prometheus name (without the `mydht_` prefix) and label values. */

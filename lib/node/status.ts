@@ -2,6 +2,7 @@ import { addressOf, isChanging } from "../core/layout.ts";
 import { idOf, isActive, type Member, unsyncedMembers } from "../core/membership.ts";
 import { readQuorum, writeQuorum } from "../core/quorum.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { AntiEntropy } from "./anti_entropy.ts";
 import type { Background } from "./background.ts";
 import type { MembershipService } from "./membership.ts";
 import type { Peers } from "./peers.ts";
@@ -27,6 +28,7 @@ export interface StatusDeps {
   readonly membership: MembershipService;
   readonly clock: Clock;
   readonly background: Background;
+  readonly antiEntropy: AntiEntropy;
   readonly version: string;
 }
 
@@ -79,6 +81,7 @@ export class StatusService {
       localBytes,
       warnings: this.#warnings(ring),
       background: Object.values(this.#deps.background).map((task) => task.view),
+      oldestVerifiedMs: this.#deps.antiEntropy.oldestVerifiedMs,
     };
   }
 

@@ -2,7 +2,7 @@ import { MemoryDisk, MemoryStore } from "../../lib/adapters/memory_store.ts";
 import type { MemberShare } from "../../lib/core/membership.ts";
 import { nextIncarnation } from "../../lib/node/identity.ts";
 import { RetiredStoreError } from "../../lib/node/membership.ts";
-import { DhtNode } from "../../lib/node/node.ts";
+import { DhtNode, type NodeDeps } from "../../lib/node/node.ts";
 import { type Identity, RingKeeper } from "../../lib/node/ring_keeper.ts";
 import { Storage } from "../../lib/node/storage.ts";
 import type { Log } from "../../lib/ports/log.ts";
@@ -39,7 +39,12 @@ export interface HostWorld {
   readonly replicas: number;
   readonly tampering: Tampering;
   readonly diskDelayMs: number;
+  /** How often nodes do by themselves what real ones seldom do. */
+  readonly pauses: Pauses;
 }
+
+/** Pauses between two rounds of background work. */
+export type Pauses = Pick<NodeDeps, "antiEntropyMs">;
 
 /** A machine of the simulation: an address, a clock, a disk, and the process that runs there now, if any. */
 export class Host {
@@ -223,6 +228,7 @@ export class Host {
       random,
       log,
       version: "simulated",
+      ...this.#world.pauses,
       onLeft: () => this.#end(process, "has left"),
       onRetired: () => this.#end(process, "was removed or replaced"),
     });

@@ -1,5 +1,5 @@
 import type { DhtNode } from "../../lib/node/node.ts";
-import { Host, type HostWorld, type Running, type Tampering } from "./host.ts";
+import { Host, type HostWorld, type Pauses, type Running, type Tampering } from "./host.ts";
 import { Network } from "./network.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -18,6 +18,7 @@ export interface SimulationOptions {
   readonly replicas?: number;
   readonly diskDelayMs?: number;
   readonly tampering?: Tampering;
+  readonly pauses?: Pauses;
 }
 
 /** A whole cluster on virtual clocks, disks and a virtual network. */
@@ -43,6 +44,7 @@ export class Simulation {
       replicas: options.replicas ?? 3,
       tampering: options.tampering ?? {},
       diskDelayMs: options.diskDelayMs ?? 2,
+      pauses: options.pauses ?? {},
     };
   }
 
