@@ -7,6 +7,8 @@ export interface ChildOptions {
   /** Its stdout and stderr go to this name with `.out` and `.err`; files, so that nothing is pending between tests. */
   readonly logs: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it leads a process group of its own, which signals to that of the tests do not reach. */
+  readonly ownGroup?: boolean;
 }
 
 /** A process that a test started, with its output in files. */
@@ -15,7 +17,7 @@ export class Child {
   readonly #logs: string;
   #exitCode: number | undefined;
 
-  constructor({ command, cwd, logs, env }: ChildOptions) {
+  constructor({ command, cwd, logs, env, ownGroup = false }: ChildOptions) {
     this.#logs = logs;
     // The shell becomes the program: signals reach it, and its exit code is the one seen here.
     this.#process = new Deno.Command("sh", {
@@ -26,6 +28,7 @@ export class Child {
       stdin: "null",
       stdout: "null",
       stderr: "inherit",
+      detached: ownGroup,
     }).spawn();
     void this.#process.status.then(({ code }) => this.#exitCode = code);
   }

@@ -1,0 +1,65 @@
+import { assertEquals } from "@std/assert";
+import type { Operation, Outcome } from "../sim/history.ts";
+import { AUDITOR } from "./audit.ts";
+import { Witness } from "./clients.ts";
+import { judge, type Kind } from "./verdict.ts";
+
+const version = (wallMs: number) => ({ wallMs, counter: 0, writer: "w.1" });
+
+/** A history of one key: each row one operation after the other. */
+function witnessOf(
+  ...rows: readonly [client: string, kind: Operation["kind"], value: string | undefined, outcome: Outcome][]
+): Witness {
+  const witness = new Witness();
+  rows.forEach(([client, kind, value, outcome], id) => {
+    witness.history.operations.push({
+      id,
+      client,
+      kind,
+      key: "a",
+      coordinator: "n1",
+      startMs: id * 10,
+      endMs: id * 10 + 5,
+      outcome,
+      ...(value !== undefined && { value }),
+    });
+  });
+  return witness;
+}
+
+function kindsOf(witness: Witness, differing = new Map<string, string>()): Kind[] {
+  return judge(witness, differing, () => false).violations.map(({ kind }) => kind);
+}
+
+const PUT_1 = ["c1", "put", "a#1", { kind: "acknowledged", version: version(1) }] as const;
+const PUT_2 = ["c1", "put", "a#2", { kind: "acknowledged", version: version(2) }] as const;
+const DELETE_3 = ["c1", "delete", undefined, { kind: "acknowledged", version: version(3) }] as const;
+const found = (client: string, value: string, wallMs: number) =>
+  [client, "get", undefined, { kind: "read", value, version: version(wallMs) }] as const;
+const absent = (client: string) => [client, "get", undefined, { kind: "read" }] as const;
+
+for (
+  const [name, kinds, witness] of [
+    ["reads of what was put last", [], witnessOf([...PUT_1], [...PUT_2], [...found("c1", "a#2", 2)])],
+    ["an older value", ["stale"], witnessOf([...PUT_1], [...PUT_2], [...found("c1", "a#1", 1)])],
+    ["an older value at the end", ["lost"], witnessOf([...PUT_1], [...PUT_2], [...found(AUDITOR, "a#1", 1)])],
+    ["nothing at the end", ["lost"], witnessOf([...PUT_1], [...absent(AUDITOR)])],
+    ["a deleted value", ["resurrected"], witnessOf([...PUT_2], [...DELETE_3], [...found("c1", "a#2", 2)])],
+    ["a value of nobody", ["other"], witnessOf([...PUT_1], [...found("c1", "a#9", 9)])],
+  ] as const
+) {
+  Deno.test(`verdict given ${name}, then ${kinds.join() || "nothing is wrong"}`, () => {
+    assertEquals(kindsOf(witness), [...kinds]);
+  });
+}
+
+Deno.test("verdict given torn and cut values and owners that differ, then each counts", () => {
+  const witness = witnessOf();
+  witness.torn.push("half of a");
+  witness.cutShort.push("a after 3 bytes");
+  assertEquals(kindsOf(witness, new Map([["a", "n1 holds more than n2"]])), [
+    "torn",
+    "cut short",
+    "differing",
+  ]);
+});
