@@ -127,7 +127,8 @@ async function rollBack(scene: FaultScene, host: Host): Promise<void> {
 async function replaced({ sim }: FaultScene, host: Host): Promise<void> {
   if (host.gone) return;
   host.boot(sim.ready.map(({ address }) => address));
-  const isBack = () => host.gone || holdsItsShare(sim, host);
+  // One that sets an old disk aside is not ready meanwhile: until then its store is the one the ring still knows.
+  const isBack = () => host.gone || (host.ready && holdsItsShare(sim, host));
   await sim.until(`${host.address} is back on another disk`, isBack, RECOVERY_MS);
 }
 

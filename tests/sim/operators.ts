@@ -100,7 +100,7 @@ export class Operators {
   }
 
   /** Nodes of the ring that are to stay: not those that have yet to be taken in, or are about to go. */
-  #staying(): Host[] {
+  staying(): Host[] {
     const members = this.#sim.ready[0]?.running?.node.ring().nodes ?? [];
     const isMember = ({ address }: Host) =>
       members.some((node) => node.address === address && node.state !== "leaving");
@@ -117,7 +117,7 @@ export class Operators {
 
   async #change(): Promise<void> {
     const { fewest, most } = this.#options;
-    const staying = this.#staying();
+    const staying = this.staying();
     const { ready } = this.#sim;
     const dice = this.#random.next();
     if (ready.length === 0) return;
@@ -140,7 +140,7 @@ export class Operators {
       await this.leaveAll(leavers);
     } else {
       // When the turn has come, another operator may have made the ring smaller.
-      const isOneTooMany = () => host.ready && !host.leaving && this.#staying().length > fewest;
+      const isOneTooMany = () => host.ready && !host.leaving && this.staying().length > fewest;
       await this.#faults.takeTurn(() => isOneTooMany() ? this.removeDead(host) : Promise.resolve());
     }
   }

@@ -53,13 +53,13 @@ export function growToSeven(play: Play): Promise<void> {
 export function shrinkToThree(play: Play): Promise<void> {
   return script(play, 7, async (steps) => {
     const { sim, random, operators, faults } = steps;
-    const members = () => sim.hosts.filter((host) => !host.gone);
-    for (let tries = 0; members().length > 3 && tries < 12; tries++) {
-      const [host, other] = random.shuffled(members().filter(({ ready }) => ready));
+    for (let tries = 0; operators.staying().length > 3 && tries < 12; tries++) {
+      const staying = operators.staying();
+      const [host, other] = random.shuffled(staying.filter(({ ready }) => ready));
       if (host === undefined) await sim.sleep(1_000);
       else if (random.chance(0.25)) {
-        await faults.takeTurn(() => operators.removeDead(host));
-      } else if (other !== undefined && members().length > 4 && random.chance(0.3)) {
+        await faults.takeTurn(() => host.ready ? operators.removeDead(host) : Promise.resolve());
+      } else if (other !== undefined && staying.length > 4 && random.chance(0.3)) {
         await operators.leaveAll([host, other]);
       } else await operators.leaveAll([host]);
       if (random.chance(0.7)) await settled(steps);
