@@ -5,6 +5,7 @@
  */
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import { DhtError } from "../core/errors.ts";
+import { hash128 } from "../core/hash.ts";
 import type { Version } from "../core/hlc.ts";
 import type { StoredRecord } from "../core/record.ts";
 import { decodeRecord, encodeRecord } from "../core/record_codec.ts";
@@ -12,6 +13,9 @@ import type { StoreKey } from "../ports/store.ts";
 
 /** Format of the entries this program writes, and the newest it reads. */
 export const ENTRY_FORMAT = 1;
+
+/** Bytes of the checksum behind a record. */
+const HEAD_CHECKSUM_BYTES = 8;
 
 /** Who owns the database: read and written by `ClaimedStore` only. */
 export const CLAIM_KEY: StoreKey = ["claim"];
@@ -47,22 +51,35 @@ export function decodeEntry(value: Uint8Array): unknown[] {
 
 /** The value of a record's entry. */
 export function encodeRecordEntry(record: StoredRecord): Uint8Array {
-  return encoder.encode([ENTRY_FORMAT, encodeRecord(record)]);
+  const encoded = encoder.encodeSharedRef([ENTRY_FORMAT, encodeRecord(record)]);
+  const value = new Uint8Array(encoded.length + HEAD_CHECKSUM_BYTES);
+  value.set(encoded);
+  value.set(headChecksum(encoded, record), encoded.length);
+  return value;
 }
 
 /**
- * The record of an entry; its bytes are not checked against their checksum.
+ * The record of an entry; its bytes are not checked against their SHA-256.
  *
  * @throws {DhtError} As `decodeEntry` does.
  */
 export function decodeRecordEntry(value: Uint8Array): StoredRecord {
-  const [format, data] = decodeArray(value);
+  const encoded = value.subarray(0, Math.max(0, value.length - HEAD_CHECKSUM_BYTES));
+  const [format, data] = decodeArray(encoded);
   if (format !== ENTRY_FORMAT) throw unknownFormat(format);
   try {
-    return decodeRecord(data);
+    const record = decodeRecord(data);
+    const checksum = headChecksum(encoded, record);
+    if (checksum.every((byte, i) => byte === value[encoded.length + i])) return record;
   } catch (cause) {
     throw damaged(cause);
   }
+  throw damaged();
+}
+
+function headChecksum(encoded: Uint8Array, record: StoredRecord): Uint8Array {
+  const inline = record.kind === "value" && record.body.kind === "inline" ? record.body.bytes.length : 0;
+  return hash128(encoded.subarray(0, encoded.length - inline)).subarray(0, HEAD_CHECKSUM_BYTES);
 }
 
 /** The value of a floor's entry. */
