@@ -192,8 +192,11 @@ const OPERATIONS = {
     }),
     answer: shape({ ring }),
   },
-  /** "This is the hash of what I know": answered with all the peer knows, unless that has the same hash. */
-  exchange: { ask: shape({ hash: text }), answer: shape({ ring: optional(ring) }) },
+  /**
+   * "This is the hash of what I know": answered with all the peer knows, unless that has the same hash, and with
+   * what its wall clock shows.
+   */
+  exchange: { ask: shape({ hash: text }), answer: shape({ ring: optional(ring), nowMs: uint }) },
   /** Tells the peer what has changed. */
   merge: { ask: shape({ ring }), answer: nothing },
   /** Tells a node that still asks to be taken in that it has been, with all there is to know. */

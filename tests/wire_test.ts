@@ -95,7 +95,7 @@ const SAMPLES: Samples = {
     ],
     answers: [{ ring: RING }],
   },
-  exchange: { asks: [{ hash: "ff" }], answers: [{ ring: undefined }, { ring: RING }] },
+  exchange: { asks: [{ hash: "ff" }], answers: [{ ring: undefined, nowMs: 7 }, { ring: RING, nowMs: 7 }] },
   merge: { asks: [{ ring: RING }, { ring: { ...RING, members: new Map() } }], answers: [{}] },
   welcome: { asks: [{ ring: RING }], answers: [{}] },
   probe: { asks: [{ address: "a:1" }], answers: [{ reached: false }] },

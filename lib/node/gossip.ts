@@ -3,6 +3,7 @@ import { isActive, type Member, type RingState } from "../core/membership.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
+import type { ClockSkew } from "./clock_skew.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 
@@ -27,18 +28,22 @@ export class Gossip {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #log: Log;
+  readonly #clockSkew: ClockSkew;
   readonly #down = new Set<string>();
   #turn: string[] = [];
   #announcing: Promise<boolean> | undefined;
   #announceAgain = false;
   #announced: RingState | undefined;
 
-  constructor(deps: { keeper: RingKeeper; peers: Peers; clock: Clock; random: Random; log: Log }) {
+  constructor(
+    deps: { keeper: RingKeeper; peers: Peers; clock: Clock; random: Random; log: Log; clockSkew: ClockSkew },
+  ) {
     this.#keeper = deps.keeper;
     this.#peers = deps.peers;
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#log = deps.log;
+    this.#clockSkew = deps.clockSkew;
   }
 
   /** Runs rounds until `signal` is aborted. */
@@ -93,7 +98,9 @@ export class Gossip {
   async #speak(address: string): Promise<void> {
     try {
       const ask = { hash: this.#keeper.hash };
-      const { ring } = await this.#peers.control(address, "exchange", ask, QUICK);
+      const sentMs = this.#clock.monotonicMs();
+      const { ring, nowMs } = await this.#peers.control(address, "exchange", ask, QUICK);
+      this.#clockSkew.note(address, nowMs, sentMs);
       if (ring !== undefined) {
         await this.#keeper.merge(ring);
         await this.#peers.control(address, "merge", { ring: this.#keeper.state }, QUICK);

@@ -1,4 +1,5 @@
 import type { BackgroundView } from "./background.ts";
+import type { ClockSkew } from "./clock_skew.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { Peers } from "./peers.ts";
 import type { Metric, RingView } from "./service.ts";
@@ -13,10 +14,13 @@ export interface MetricSources {
   readonly retries: Coordinator["retries"];
   readonly background: readonly BackgroundView[];
   readonly oldestVerifiedMs: number;
+  readonly clockOffsets: ReturnType<ClockSkew["offsets"]>;
 }
 
 /** A node's figures under their Prometheus names. */
-export function nodeMetrics({ ring, storage, sent, retries, background, oldestVerifiedMs }: MetricSources): Metric[] {
+export function nodeMetrics(
+  { ring, storage, sent, retries, background, clockOffsets, oldestVerifiedMs }: MetricSources,
+): Metric[] {
   const nodes = ring?.nodes ?? [];
   return [
     gauge("ring_nodes", "Nodes of the ring, as this one sees it", nodes.length),
@@ -56,6 +60,12 @@ export function nodeMetrics({ ring, storage, sent, retries, background, oldestVe
       "Age of the oldest comparison of a partition with all its other owners",
       oldestVerifiedMs / 1_000,
     ),
+    {
+      name: "clock_skew_seconds",
+      kind: "gauge",
+      help: "How far the clock of another node is ahead of this one's",
+      values: [...clockOffsets].map(([node, { offsetMs }]) => ({ labels: { node }, value: offsetMs / 1000 })),
+    },
     ...backgroundMetrics(background),
   ];
 }

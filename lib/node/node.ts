@@ -12,6 +12,7 @@ import { AntiEntropy } from "./anti_entropy.ts";
 import { type Background, backgroundTasks } from "./background.ts";
 import { balance, purge } from "./balance.ts";
 import { balanceRing } from "./balance_ring.ts";
+import { ClockSkew } from "./clock_skew.ts";
 import { Coordinator, type Place } from "./coordinator.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
@@ -89,6 +90,7 @@ export class DhtNode implements NodeService {
   readonly #antiEntropy: AntiEntropy;
   readonly #trees: PartitionTrees;
   readonly #background: Background;
+  readonly #clockSkew: ClockSkew;
   readonly #stopping = new AbortController();
   readonly #loops: Promise<void>[] = [];
 
@@ -102,6 +104,7 @@ export class DhtNode implements NodeService {
     this.#exchange = new Exchange({ storage, peers: this.#peers, random, clock, self: selfId });
     const background = this.#background;
     const trees = this.#trees = new PartitionTrees({ storage, keeper });
+    const clockSkew = this.#clockSkew = new ClockSkew(clock);
     const shared = {
       keeper,
       storage,
@@ -109,6 +112,7 @@ export class DhtNode implements NodeService {
       random,
       log,
       background,
+      clockSkew,
       peers: this.#peers,
       exchange: this.#exchange,
       trees,
@@ -258,6 +262,7 @@ export class DhtNode implements NodeService {
       sent: this.#peers.sent,
       retries: this.#coordinator.retries,
       oldestVerifiedMs: this.#antiEntropy.oldestVerifiedMs,
+      clockOffsets: this.#clockSkew.offsets(),
       background: Object.values(this.#background).map((task) => task.view),
     });
   }

@@ -2,6 +2,7 @@ import { DhtError } from "../core/errors.ts";
 import { addressOf, type OwnerId } from "../core/layout.ts";
 import type { RingState } from "../core/membership.ts";
 import type { ValueRecord } from "../core/record.ts";
+import type { Clock } from "../ports/clock.ts";
 import {
   type Answer,
   type Ask,
@@ -27,6 +28,7 @@ export interface ReplicaDeps {
   readonly peers: Peers;
   readonly tasks: Tasks;
   readonly trees: PartitionTrees;
+  readonly clock: Clock;
   /** Fetches a chunked record from the owner that holds it; resolves to whether it is held afterwards. */
   pullRecord(
     source: OwnerId,
@@ -217,7 +219,11 @@ function ringHandlers(deps: ReplicaDeps): Omit<Handlers, DataOperation> {
       await deps.admit(joiner);
       return { ring: keeper.state };
     },
-    exchange: ({ hash }) => Promise.resolve({ ring: hash === keeper.hash ? undefined : keeper.state }),
+    exchange: ({ hash }) =>
+      Promise.resolve({
+        ring: hash === keeper.hash ? undefined : keeper.state,
+        nowMs: Math.max(0, Math.floor(deps.clock.nowMs())),
+      }),
     merge: async ({ ring }) => {
       await keeper.merge(ring);
       return {};

@@ -4,6 +4,7 @@ import { readQuorum, writeQuorum } from "../core/quorum.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AntiEntropy } from "./anti_entropy.ts";
 import type { Background } from "./background.ts";
+import type { ClockSkew } from "./clock_skew.ts";
 import type { MembershipService } from "./membership.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
@@ -29,6 +30,7 @@ export interface StatusDeps {
   readonly clock: Clock;
   readonly background: Background;
   readonly antiEntropy: AntiEntropy;
+  readonly clockSkew: ClockSkew;
   readonly version: string;
 }
 
@@ -168,6 +170,7 @@ export class StatusService {
       const { error } = background.transfer.view;
       if (error !== undefined) warnings.push(`Fetching this node's share: ${error}.`);
     }
+    warnings.push(...this.#deps.clockSkew.warnings(ring.nodes.length));
     return warnings;
   }
 }
