@@ -72,13 +72,15 @@ export class Faults {
       changing = change();
       // Who awaits it below hears of what it throws.
       changing.catch(() => {});
-      if (!await this.#changeBegins()) return;
-      await this.#sim.sleep(this.#random.exponential(40));
-      const { ready } = this.#sim;
-      const victim = this.#victim(concerned.filter((host) => ready.includes(host)));
-      if (victim !== undefined && ready.length >= 3) await crashSoon(this.#scene, victim);
+      if (await this.#changeBegins()) await this.#crashOne(concerned);
     });
     return await changing!;
+  }
+
+  /** Has a node crash now, as `during` does, if the layout is changing. Only for who has the turn. */
+  async crashInChange(concerned: readonly Host[]): Promise<void> {
+    if (this.#stopped || !this.#random.chance(CRASH_IN_CHANGE)) return;
+    if (isLayoutChanging(this.#sim)) await this.#crashOne(concerned);
   }
 
   /** Does `work`, which takes a node away, while no other node is away. */
@@ -117,10 +119,13 @@ export class Faults {
     return isLayoutChanging(this.#sim);
   }
 
-  #victim(concerned: readonly Host[]): Host | undefined {
+  async #crashOne(concerned: readonly Host[]): Promise<void> {
+    await this.#sim.sleep(this.#random.exponential(40));
     const { ready } = this.#sim;
-    const candidates = concerned.length > 0 && this.#random.chance(0.5) ? concerned : ready;
-    return candidates.length === 0 ? undefined : this.#random.pick(candidates);
+    if (ready.length < 3) return;
+    const likely = concerned.filter((host) => ready.includes(host));
+    const candidates = likely.length > 0 && this.#random.chance(0.5) ? likely : ready;
+    await crashSoon(this.#scene, this.#random.pick(candidates));
   }
 
   async #run(pauseMs: number): Promise<void> {

@@ -78,6 +78,19 @@ export class Operators {
     host.leaving = false;
   }
 
+  /** Starts a node again with another weight: data moves. */
+  async reweigh(host: Host): Promise<void> {
+    await this.#faults.takeTurn(async () => {
+      if (!host.ready || host.leaving) return;
+      this.#faults.count("weight");
+      await host.stop();
+      host.share = { ...host.share, weight: this.#random.pick([0.5, 1, 2]) };
+      if (!host.gone) host.boot();
+      await this.#patiently(() => host.ready);
+      await this.#faults.crashInChange([host]);
+    });
+  }
+
   /** Kills a node for good and removes it; waits until the others hold its share. */
   async removeDead(host: Host): Promise<void> {
     this.#faults.count("remove");
@@ -122,6 +135,7 @@ export class Operators {
     const dice = this.#random.next();
     if (ready.length === 0) return;
     if (this.#random.chance(0.25)) return await this.#tidy(this.#random.pick(ready));
+    if (this.#random.chance(0.15)) return await this.reweigh(this.#random.pick(ready));
     if (staying.length < fewest || (staying.length < most && dice < 0.5)) {
       const returning = dice < 0.15 ? this.#returning() : undefined;
       const several = Math.min(most - staying.length, this.#random.pick([1, 1, 2, 3]));

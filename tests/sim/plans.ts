@@ -47,6 +47,7 @@ export type PlanName = keyof typeof PLANS;
 async function playRandomly({ sim, workload, faults, random, options }: Play): Promise<void> {
   const most = Math.max(7, (options.nodes ?? 0) + 2);
   const operators = ["x", "y"].map((name) => new Operators(sim, faults, name, { fewest: 3, most }));
+  if (random.chance(0.3)) sim.shareOf = (index) => ({ zone: `z${index % 3}` });
   await sim.startRing(options.nodes ?? random.pick([3, 3, 4, 5]));
   setMachines(sim, random);
   Object.assign(sim.network.weather, {

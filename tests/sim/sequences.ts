@@ -8,6 +8,7 @@ import type { Simulation } from "./simulation.ts";
 
 /** How long an operator waits for a step to be done before taking the next all the same. */
 const STEP_MS = 30_000;
+const ZONES = ["east", "north", "west"] as const;
 
 /** What the steps of a sequence are made of. */
 interface Script {
@@ -63,6 +64,38 @@ export function shrinkToThree(play: Play): Promise<void> {
         await operators.leaveAll([host, other]);
       } else await operators.leaveAll([host]);
       if (random.chance(0.7)) await settled(steps);
+    }
+  });
+}
+
+/** Nodes are started again with another weight, one after the other; sometimes the next before data has moved. */
+export function changeWeights(play: Play): Promise<void> {
+  return script(play, play.random.pick([4, 5]), async (steps) => {
+    const { sim, random, operators } = steps;
+    for (const host of random.shuffled(sim.hosts)) {
+      await operators.reweigh(host);
+      if (random.chance(0.5)) await settled(steps);
+    }
+  });
+}
+
+/** All nodes of one zone fail at the same moment, and come back; then those of another. */
+export function loseZone(play: Play): Promise<void> {
+  play.sim.shareOf = (index) => ({ zone: ZONES[index % ZONES.length]! });
+  const quiet: Play = { ...play, options: { ...play.options, faultPauseMs: 4_000 } };
+  return script(quiet, play.random.pick([5, 6]), async ({ sim, random, faults }) => {
+    for (const zone of random.shuffled(ZONES).slice(1)) {
+      await sim.until("copies are kept apart", () => sim.isSettled(sim.hosts.length));
+      await faults.takeTurn(async () => {
+        if (!sim.isSettled(sim.hosts.length)) return;
+        faults.count("lost zone");
+        const lost = sim.hosts.filter((host) => host.share.zone === zone);
+        lost.forEach((host) => host.crash());
+        await sim.sleep(random.between(1_000, 8_000));
+        lost.forEach((host) => host.boot());
+        await sim.until(`zone ${zone} is back`, () => lost.every(({ ready }) => ready), 60_000);
+      });
+      await sim.sleep(1_000);
     }
   });
 }

@@ -1,3 +1,4 @@
+import type { MemberShare } from "../../lib/core/membership.ts";
 import type { DhtNode } from "../../lib/node/node.ts";
 import { Host, type HostWorld, type Pauses, type Running, type Tampering } from "./host.ts";
 import { Network } from "./network.ts";
@@ -29,6 +30,8 @@ export class Simulation {
   readonly random: SeededRandom;
   readonly network: Network;
   readonly hosts: Host[] = [];
+  /** What a new machine's node is told to own, by the machine's number, from 0. */
+  shareOf: (index: number) => MemberShare = () => ({});
   readonly #world: HostWorld;
 
   constructor(options: SimulationOptions = {}) {
@@ -71,6 +74,7 @@ export class Simulation {
   /** A new machine; nothing runs there yet. */
   addHost(): Host {
     const host = new Host(`n${this.hosts.length + 1}:${FIRST_PORT + this.hosts.length}`, this.#world);
+    host.share = this.shareOf(this.hosts.length);
     this.hosts.push(host);
     return host;
   }

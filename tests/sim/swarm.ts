@@ -21,6 +21,8 @@ const USUAL_PLANS: readonly PlanName[] = [
   "growToSeven",
   "shrinkToThree",
   "shrinkToThree",
+  "changeWeights",
+  "loseZone",
 ];
 
 /** How one seed ended. */
