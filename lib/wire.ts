@@ -147,6 +147,10 @@ const OPERATIONS = {
     ask: shape({ ...place, record, source: text }),
     answer: shape({ held: flag }),
   },
+  /** Has an owner that holds these records keep them in mind for one that missed them. */
+  hint: { ask: shape({ target: text, items: list(shape(place), 1_000) }), answer: nothing },
+  /** Has a node deliver what it has kept in mind for an owner that is back; answered when it has tried. */
+  handoff: { ask: shape({ target: text }), answer: nothing },
   /** A part of a partition: what is there, without bytes. */
   scan: {
     ask: shape({ partition: uint, after: optional(text), limit: uint }),

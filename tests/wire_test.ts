@@ -67,6 +67,8 @@ const SAMPLES: Samples = {
   openUpload: { asks: [{ id: "u" }], answers: [{}] },
   writeChunks: { asks: [{ id: "u", first: 3, chunks: [Uint8Array.of(1, 2)] }], answers: [{}] },
   abortUpload: { asks: [{ id: "u" }], answers: [{}] },
+  hint: { asks: [{ target: "a:1/s", items: [PLACE] }], answers: [{}] },
+  handoff: { asks: [{ target: "a:1/s" }], answers: [{}] },
   pullRecord: { asks: [{ ...PLACE, record: RECORD, source: "a:1/s" }], answers: [{ held: true }] },
   scan: {
     asks: [{ partition: 1, after: undefined, limit: 9 }, { partition: 1, after: "k", limit: 9 }],

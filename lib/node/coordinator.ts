@@ -8,6 +8,7 @@ import { WriteState } from "../core/write_state.ts";
 import type { Clock } from "../ports/clock.ts";
 import { asDhtError, type Peers } from "./peers.ts";
 import { type Exchange, isLayoutMismatch } from "./exchange.ts";
+import type { HintedHandoff } from "./hinted_handoff.ts";
 import { preferred, QuorumReader } from "./quorum_reader.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Written } from "./service.ts";
@@ -42,6 +43,8 @@ export interface CoordinatorDeps {
   readonly exchange: Exchange;
   readonly hlc: HybridLogicalClock;
   readonly clock: Clock;
+  /** Told which owners missed a write. */
+  readonly hints: Pick<HintedHandoff, "missed">;
 }
 
 /** Serves one client's request against the owners of its key. */
@@ -152,7 +155,7 @@ export class Coordinator {
     record: StoredRecord,
     seen: { existed: boolean },
   ): Promise<WriteAttempt> {
-    const { peers } = this.#deps;
+    const { peers, hints } = this.#deps;
     const needs = writeNeeds(live, place.partition);
     const state = new WriteState(needs);
     const failures: DhtError[] = [];
@@ -172,7 +175,18 @@ export class Coordinator {
         step.kind === "restamp" ? { kind: "stale", above: step.above, error } : { kind: "failed", error },
       );
     };
-    for (const owner of allOwners(needs)) {
+    const owners = allOwners(needs);
+    const missed: OwnerId[] = [];
+    let waiting = owners.length;
+    // Once all have answered or failed. A write that is stamped or asked anew is looked at then.
+    const noteMissed = () => {
+      const { kind } = state.step();
+      const isFinal = kind === "succeed" || (kind === "fail" && !failures.some(isLayoutMismatch));
+      if (--waiting === 0 && isFinal && missed.length > 0) {
+        hints.missed(place, { acknowledged: state.acknowledged, missed });
+      }
+    };
+    for (const owner of owners) {
       peers.ask(owner, live, "write", { ...place, record, mode: "client" }).then((answer) => {
         seen.existed ||= answer.hadValue;
         if (answer.held !== undefined) state.refuse(owner, answer.held);
@@ -180,7 +194,8 @@ export class Coordinator {
       }, (error) => {
         failures.push(asDhtError(error));
         state.fail(owner);
-      }).then(decide);
+        missed.push(owner);
+      }).then(decide).then(noteMissed);
     }
     return await promise;
   }

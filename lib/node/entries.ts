@@ -28,6 +28,7 @@ export const uploadKey = (id: string): StoreKey => ["upload", id];
 export const garbageKey = (blobId: string): StoreKey => ["garbage", blobId];
 export const expiringKey = (partition: number, key: string): StoreKey => ["expiring", partition, key];
 export const floorKey = (partition: number): StoreKey => ["floor", partition];
+export const hintKey = (target: string, seq: number): StoreKey => ["hint", target, seq];
 export const journalKey = (seq: number): StoreKey => ["journal", seq];
 
 const encoder = new Encoder({ initialBufferSize: 4096 });

@@ -1,6 +1,7 @@
 import type { BackgroundView } from "./background.ts";
 import type { ClockSkew } from "./clock_skew.ts";
 import type { Coordinator } from "./coordinator.ts";
+import type { HintedHandoff } from "./hinted_handoff.ts";
 import type { Peers } from "./peers.ts";
 import type { Metric, RingView } from "./service.ts";
 import type { Storage } from "./storage.ts";
@@ -11,6 +12,7 @@ export interface MetricSources {
   readonly ring: RingView | undefined;
   readonly storage: ReturnType<Storage["stats"]>;
   readonly sent: Peers["sent"];
+  readonly hints: HintedHandoff["counts"];
   readonly retries: Coordinator["retries"];
   readonly background: readonly BackgroundView[];
   readonly oldestVerifiedMs: number;
@@ -19,7 +21,7 @@ export interface MetricSources {
 
 /** A node's figures under their Prometheus names. */
 export function nodeMetrics(
-  { ring, storage, sent, retries, background, clockOffsets, oldestVerifiedMs }: MetricSources,
+  { ring, storage, sent, hints, retries, background, clockOffsets, oldestVerifiedMs }: MetricSources,
 ): Metric[] {
   const nodes = ring?.nodes ?? [];
   return [
@@ -38,6 +40,9 @@ export function nodeMetrics(
     counter("peer_operations_total", "Operations in those messages", sent.operations),
     counter("requests_restamped_total", "Writes stamped again above a newer version", retries.restamped),
     counter("requests_layout_retries_total", "Requests made again under newer layouts", retries.layout),
+    gauge("hints_kept", "Records kept in mind for owners that missed them", hints.kept),
+    counter("hints_delivered_total", "Records delivered to owners that had missed them", hints.delivered),
+    counter("hints_dropped_total", "Hints given up; comparing owners finds the same", hints.dropped),
     counter("read_repairs_total", "Copies repaired by a read", retries.repaired),
     gauge("storage_journal_bytes", "Bytes of the journal not yet applied", storage.journalBytes),
     gauge("storage_table_records", "Records in memory that are not yet applied", storage.tableRecords),

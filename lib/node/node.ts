@@ -16,6 +16,7 @@ import { ClockSkew } from "./clock_skew.ts";
 import { Coordinator, type Place } from "./coordinator.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
+import { HintedHandoff } from "./hinted_handoff.ts";
 import { listKeys } from "./listing.ts";
 import { MembershipService } from "./membership.ts";
 import { nodeMetrics } from "./metrics.ts";
@@ -87,6 +88,7 @@ export class DhtNode implements NodeService {
   readonly #status: StatusService;
   readonly #tasks: Tasks;
   readonly #repair: Repair;
+  readonly #hints: HintedHandoff;
   readonly #antiEntropy: AntiEntropy;
   readonly #trees: PartitionTrees;
   readonly #background: Background;
@@ -117,11 +119,12 @@ export class DhtNode implements NodeService {
       exchange: this.#exchange,
       trees,
     };
+    const hints = this.#hints = new HintedHandoff(shared, this.#stopping.signal);
     this.#gossip = new Gossip(shared);
     this.#transfer = new Transfer({ ...shared, gossip: this.#gossip });
     this.#membership = new MembershipService({ ...shared, gossip: this.#gossip });
     const hlc = new HybridLogicalClock(writerId(self.storeId, self.incarnation));
-    this.#coordinator = new Coordinator({ ...shared, hlc });
+    this.#coordinator = new Coordinator({ ...shared, hlc, hints });
     this.#values = new Values({ ...shared, coordinator: this.#coordinator });
     const membership = this.#membership;
     const { antiEntropyMs } = deps;
@@ -137,6 +140,7 @@ export class DhtNode implements NodeService {
     });
     this.#replica = new Replica({
       ...shared,
+      hints,
       tasks: this.#tasks,
       pullRecord: (source, place, record) => this.#exchange.pullBlob({ peer: source }, place, record),
       admit: (joiner) => membership.admit(joiner),
@@ -145,7 +149,7 @@ export class DhtNode implements NodeService {
       foreignRing: (ringId) => membership.noteForeignRing(ringId),
     });
     this.#peers.connect(this.#replica);
-    this.#repair = new Repair({ ...this.#balanceDeps(), clock, log }, this.#stopping.signal);
+    this.#repair = new Repair({ ...this.#balanceDeps(), clock, log, hints }, this.#stopping.signal);
     this.#peers.onRecovery((address) => this.#repair.recovered(address));
   }
 
@@ -166,7 +170,7 @@ export class DhtNode implements NodeService {
     // Not before: a node that comes back to such a ring is told by an error.
     this.#deps.keeper.onChange(() => this.#stopIfRetired());
     const inRing = this.#membership.entered.then(() =>
-      Promise.all([this.#gossip.run(signal), this.#transfer.run(signal)])
+      Promise.all([this.#gossip.run(signal), this.#transfer.run(signal), this.#hints.run()])
     );
     this.#loops.push(
       inRing.then(() => {}, () => {}),
@@ -174,7 +178,7 @@ export class DhtNode implements NodeService {
       this.#every(GARBAGE_INTERVAL_MS, () => this.#deps.storage.collectGarbage()),
     );
     // What was written while this node was down is on the other owners.
-    if (rejoined) this.#loops.push(this.#repair.withAll());
+    if (rejoined) this.#loops.push(this.#hints.askForMine().then(() => this.#repair.withAll()));
   }
 
   /**
@@ -260,6 +264,7 @@ export class DhtNode implements NodeService {
       ring: this.#deps.keeper.inRing ? this.ring() : undefined,
       storage: this.#deps.storage.stats(),
       sent: this.#peers.sent,
+      hints: this.#hints.counts,
       retries: this.#coordinator.retries,
       oldestVerifiedMs: this.#antiEntropy.oldestVerifiedMs,
       clockOffsets: this.#clockSkew.offsets(),

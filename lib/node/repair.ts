@@ -1,6 +1,7 @@
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { balance, type BalanceDeps } from "./balance.ts";
+import type { HintedHandoff } from "./hinted_handoff.ts";
 import { emptyTask, noteFailure } from "./tasks.ts";
 
 /** Wait before a comparison that failed in part is made again; doubled with each, up to the most. */
@@ -11,6 +12,7 @@ const RETRY_MAX_MS = 160_000;
 export interface RepairDeps extends BalanceDeps {
   readonly clock: Clock;
   readonly log: Log;
+  readonly hints: Pick<HintedHandoff, "deliver">;
 }
 
 /** Compares this node with other owners when it may have missed something, without a task anybody waits for. */
@@ -42,6 +44,8 @@ export class Repair {
   async #runUntilDone(address: string): Promise<void> {
     do {
       this.#running.set(address, "once");
+      // What is known to be missing needs no comparison, which then finds little.
+      await this.#deps.hints.deliver(address);
       await this.#run(address);
     } while (this.#running.get(address) === "again" && !this.#signal.aborted);
     this.#running.delete(address);

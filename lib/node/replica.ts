@@ -15,6 +15,7 @@ import {
   type RequestMessage,
 } from "../wire.ts";
 import type { PartitionTrees } from "./partition_trees.ts";
+import type { HintedHandoff } from "./hinted_handoff.ts";
 import type { LocalReplica, Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { JoinRequest } from "./service.ts";
@@ -27,6 +28,7 @@ export interface ReplicaDeps {
   readonly keeper: RingKeeper;
   readonly peers: Peers;
   readonly tasks: Tasks;
+  readonly hints: Pick<HintedHandoff, "keep" | "deliverOnRequest">;
   readonly trees: PartitionTrees;
   readonly clock: Clock;
   /** Fetches a chunked record from the owner that holds it; resolves to whether it is held afterwards. */
@@ -159,6 +161,8 @@ type DataOperation =
   | "writeChunks"
   | "abortUpload"
   | "pullRecord"
+  | "hint"
+  | "handoff"
   | "scan"
   | "digests"
   | "tree"
@@ -197,6 +201,14 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
         throw new DhtError("bad_message", "Cannot pull a deletion: it is sent as it is");
       }
       return { held: await deps.pullRecord(source, { partition, key }, record) };
+    },
+    hint: ({ target, items }) => {
+      deps.hints.keep(target, items);
+      return Promise.resolve({});
+    },
+    handoff: async ({ target }) => {
+      await deps.hints.deliverOnRequest(target);
+      return {};
     },
     scan: async ({ partition, after, limit }) => {
       const page = await storage.scan(partition, { limit, ...(after === undefined ? {} : { after }) });

@@ -10,6 +10,7 @@ import { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place, Strictness } from "./damage.ts";
 import { Digests, type PartitionDigest } from "./digests.ts";
 import { chunkKey, encodeFloor, floorKey } from "./entries.ts";
+import { Hints } from "./hints.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
 import {
   type ExpiringKey,
@@ -79,6 +80,8 @@ export class Storage {
   readonly #writer: GroupCommit;
   readonly #applier: Applier;
   readonly #digests: Digests;
+  /** What other owners missed. */
+  readonly hints: Hints;
   #state: StoredState;
   #mustRecover = false;
   #collecting: Promise<void> | undefined;
@@ -109,6 +112,7 @@ export class Storage {
       committed: () => this.#applier.kick(),
       unknown: () => this.#mustRecover = true,
     });
+    this.hints = new Hints(store, (change) => this.#submit(() => change));
     this.#state = state;
     this.#adopt(state);
   }

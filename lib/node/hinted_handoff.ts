@@ -1,0 +1,327 @@
+import { addressOf, liveIds, liveOwners, type OwnerId, storeIdOf } from "../core/layout.ts";
+import type { DhtError } from "../core/errors.ts";
+import type { StoredRecord } from "../core/record.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Background } from "./background.ts";
+import { type Exchange, inParallel, isLayoutMismatch } from "./exchange.ts";
+import type { HintedPlace, HintPage } from "./hints.ts";
+import { asDhtError, type Peers } from "./peers.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type { Storage } from "./storage.ts";
+
+/** How long hints are gathered before they are written, or sent to who keeps them. */
+const GATHER_MS = 250;
+/** Hints on their way to other keepers; more are given up. */
+const OUTBOX_PLACES = 20_000;
+/** Hints in one operation. */
+const PLACES_PER_ASK = 500;
+/** Time between two looks at what waits for owners that answer. */
+const LOOK_MS = 5_000;
+/** Wait after a delivery that failed; doubled with each, up to the most. */
+const RETRY_MS = 5_000;
+const RETRY_MAX_MS = 160_000;
+/** Records on their way at the same time: small ones share messages, large ones are fetched by the owner. */
+const PARALLEL_SMALL = 64;
+const PARALLEL_LARGE = 2;
+/** Times one record is tried under layouts that change meanwhile. */
+const LAYOUT_TRIES = 20;
+const CATCH_UP_MS = 100;
+/** How long a node that is back waits for what the others have kept for it before it compares. */
+const HANDOFF_TIMEOUT_MS = 15_000;
+
+/** What hinted handoff needs of its node. */
+export interface HandoffDeps {
+  readonly keeper: RingKeeper;
+  readonly peers: Peers;
+  readonly storage: Storage;
+  readonly exchange: Exchange;
+  readonly background: Pick<Background, "hints">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Remembers which owners missed a write, and brings them the record when they answer again.
+ *
+ * A hint is kept by an owner that holds the record, and says only where that is: what is delivered is what the
+ * keeper then holds, with its version as it is. It counts towards no quorum. Hints that are lost or given up
+ * cost time, not data: the comparison of owners finds the same.
+ */
+export class HintedHandoff {
+  readonly #deps: HandoffDeps;
+  readonly #signal: AbortSignal;
+  /** Hints that others are to keep: by keeper, by target. */
+  readonly #outbox = new Map<OwnerId, Map<OwnerId, HintedPlace[]>>();
+  #outboxPlaces = 0;
+  #flushing: Promise<void> | undefined;
+  readonly #delivering = new Map<OwnerId, Promise<void>>();
+  /** When delivery to an owner is tried again, by the monotonic clock, after how long a wait. */
+  readonly #waits = new Map<OwnerId, { readonly untilMs: number; readonly waitMs: number }>();
+  #delivered = 0;
+  #dropped = 0;
+
+  /** @param signal Ends all of it. */
+  constructor(deps: HandoffDeps, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#signal = signal;
+  }
+
+  /** Hints kept here now; delivered, and given up, since the start. */
+  get counts(): { readonly kept: number; readonly delivered: number; readonly dropped: number } {
+    const { kept, dropped } = this.#deps.storage.hints.counts;
+    return { kept, delivered: this.#delivered, dropped: dropped + this.#dropped };
+  }
+
+  /** Takes note of the owners that missed a write, while at least one has it. */
+  missed(
+    place: HintedPlace,
+    owners: { acknowledged: ReadonlySet<OwnerId>; missed: readonly OwnerId[] },
+  ): void {
+    const { selfId } = this.#deps.keeper;
+    const [first] = owners.acknowledged;
+    if (first === undefined) return;
+    const holder = owners.acknowledged.has(selfId) ? selfId : first;
+    for (const target of owners.missed) {
+      if (holder === selfId) this.#deps.storage.hints.add(target, place);
+      else this.#hand(holder, target, place);
+    }
+    this.#flushSoon();
+  }
+
+  /** Keeps hints that another coordinator gathered. */
+  keep(target: OwnerId, places: readonly HintedPlace[]): void {
+    if (!this.#isMember(target) || target === this.#deps.keeper.selfId) return;
+    for (const place of places) this.#deps.storage.hints.add(target, place);
+    this.#flushSoon();
+  }
+
+  /** Delivers at intervals what waits for owners that answer, until the node stops. */
+  async run(): Promise<void> {
+    const { clock } = this.#deps;
+    while (!this.#signal.aborted) {
+      await clock.sleep(LOOK_MS, this.#signal).catch(() => {});
+      if (!this.#signal.aborted) await this.#deliverDue().catch((error) => this.#note(error));
+    }
+    await Promise.allSettled([this.#flushing, ...this.#delivering.values()]);
+  }
+
+  /** Delivers all that is kept for the store at an address. Never rejects. */
+  async deliver(address: string): Promise<void> {
+    const targets = await this.#deps.storage.hints.targets().catch(() => []);
+    const there = targets.filter((target) => addressOf(target) === address && this.#isMember(target));
+    await Promise.all(there.map((target) => this.#deliverTo(target)));
+  }
+
+  /** Delivers to an owner that asks for it, and so is back whether this node has noticed that or not. */
+  async deliverOnRequest(target: OwnerId): Promise<void> {
+    if (!this.#isMember(target)) return;
+    await this.#deps.peers.greet(addressOf(target), storeIdOf(target), { signal: this.#signal });
+    await this.deliver(addressOf(target));
+  }
+
+  /** Asks all others for what they have kept for this node. Never rejects. */
+  async askForMine(): Promise<void> {
+    const { keeper, peers } = this.#deps;
+    const options = { timeoutMs: HANDOFF_TIMEOUT_MS, signal: this.#signal };
+    const others = liveIds(keeper.live).filter((owner) => owner !== keeper.selfId);
+    const asks = others.map((owner) =>
+      peers.control(addressOf(owner), "handoff", { target: keeper.selfId }, options)
+    );
+    await Promise.allSettled(asks);
+  }
+
+  /** Brings one record to an owner that may have missed it. */
+  async give(target: OwnerId, place: HintedPlace, record: StoredRecord): Promise<void> {
+    const { keeper, exchange, background } = this.#deps;
+    const pace = (bytes: number) => background.hints.pace(bytes, this.#signal);
+    await exchange.give({ peer: target, live: keeper.live, pace }, place, record);
+  }
+
+  #isMember(target: OwnerId): boolean {
+    return liveIds(this.#deps.keeper.live).includes(target);
+  }
+
+  #hand(holder: OwnerId, target: OwnerId, place: HintedPlace): void {
+    if (this.#outboxPlaces >= OUTBOX_PLACES) {
+      this.#dropped++;
+      return;
+    }
+    let byTarget = this.#outbox.get(holder);
+    if (byTarget === undefined) this.#outbox.set(holder, byTarget = new Map());
+    const places = byTarget.get(target);
+    if (places === undefined) byTarget.set(target, [place]);
+    else places.push(place);
+    this.#outboxPlaces++;
+  }
+
+  #flushSoon(): void {
+    this.#flushing ??= this.#flush().finally(() => this.#flushing = undefined);
+  }
+
+  async #flush(): Promise<void> {
+    const { clock, storage, background } = this.#deps;
+    await clock.sleep(GATHER_MS, this.#signal).catch(() => {});
+    const sending = this.#sendOutbox();
+    await storage.hints.flush().catch((error) => this.#note(error));
+    background.hints.setLeft(storage.hints.counts.kept);
+    await sending;
+  }
+
+  async #sendOutbox(): Promise<void> {
+    const { peers } = this.#deps;
+    const outbox = [...this.#outbox];
+    this.#outbox.clear();
+    this.#outboxPlaces = 0;
+    const asks = outbox.flatMap(([holder, byTarget]) =>
+      [...byTarget].flatMap(([target, places]) =>
+        inPages(places).map((items) =>
+          peers.ask(holder, undefined, "hint", { target, items }).catch(() =>
+            void (this.#dropped += items.length)
+          )
+        )
+      )
+    );
+    await Promise.all(asks);
+  }
+
+  async #deliverDue(): Promise<void> {
+    const { storage, peers, clock } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    for (const target of await storage.hints.targets()) {
+      const wait = this.#waits.get(target);
+      if (!this.#isMember(target)) await this.#forget(target);
+      else if (!peers.isDown(addressOf(target)) && (wait === undefined || wait.untilMs <= nowMs)) {
+        void this.#deliverTo(target);
+      }
+    }
+  }
+
+  /** A store that is not in the ring any more misses nothing. */
+  async #forget(target: OwnerId): Promise<void> {
+    this.#waits.delete(target);
+    await this.#deps.storage.hints.drop(target);
+  }
+
+  /** One delivery to an owner at a time. */
+  #deliverTo(target: OwnerId): Promise<void> {
+    let delivery = this.#delivering.get(target);
+    if (delivery === undefined) {
+      if (this.#delivering.size === 0) this.#deps.background.hints.begin(this.counts.kept);
+      delivery = this.#deliverAll(target).finally(() => this.#ended(target));
+      this.#delivering.set(target, delivery);
+    }
+    return delivery;
+  }
+
+  #ended(target: OwnerId): void {
+    const { background, storage } = this.#deps;
+    this.#delivering.delete(target);
+    if (this.#delivering.size > 0) return;
+    background.hints.end();
+    // Those for owners that are still down.
+    background.hints.setLeft(storage.hints.counts.kept);
+  }
+
+  async #deliverAll(target: OwnerId): Promise<void> {
+    const { storage, log } = this.#deps;
+    const before = this.#delivered;
+    let failure: DhtError | undefined;
+    try {
+      // What is missed meanwhile, or fails, comes behind these and is left to the next look.
+      for (let pages = storage.hints.pages(target); pages > 0; pages--) {
+        const page = await storage.hints.first(target);
+        if (page === undefined) break;
+        const failed = await this.#deliverPage(page);
+        failure ??= failed;
+      }
+      if (failure !== undefined) throw failure;
+      this.#waits.delete(target);
+    } catch (error) {
+      this.#backOff(target, error);
+    }
+    const records = this.#delivered - before;
+    if (records === 0) return;
+    log.event("info", "hints_delivered", `Brought ${addressOf(target)} what it had missed`, { records });
+  }
+
+  /**
+   * Delivers the hints of one entry. What fails by itself becomes a hint anew.
+   *
+   * @returns The first such failure. @throws {DhtError} If the owner does not answer: the entry is left as it is.
+   */
+  async #deliverPage(page: HintPage): Promise<DhtError | undefined> {
+    const { storage, background } = this.#deps;
+    const large: (() => Promise<void>)[] = [];
+    const failed: HintedPlace[] = [];
+    let failure: DhtError | undefined;
+    const attempt = (place: HintedPlace, work: () => Promise<void>) =>
+      work().then(() => void this.#delivered++, (error) => {
+        if (this.#signal.aborted || this.#deps.peers.isDown(addressOf(page.target))) throw error;
+        failed.push(place);
+        failure ??= asDhtError(error);
+      });
+    await inParallel(page.places, PARALLEL_SMALL, async (place) => {
+      const record = await this.#recordOf(page.target, place);
+      if (record === undefined) return;
+      const work = () => this.#giveUnderLiveLayouts(page.target, place, record);
+      if (isLarge(record)) large.push(() => attempt(place, work));
+      else await attempt(place, work);
+    });
+    await inParallel(large, PARALLEL_LARGE, (work) => work());
+    await storage.hints.remove(page);
+    for (const place of failed) storage.hints.add(page.target, place);
+    background.hints.advance(page.places.length - failed.length);
+    background.hints.setLeft(storage.hints.counts.kept);
+    if (failed.length > 0) this.#flushSoon();
+    return failure;
+  }
+
+  /** The record to be given; none where it is not held any more, or the other does not own it any more. */
+  async #recordOf(target: OwnerId, { partition, key }: HintedPlace): Promise<StoredRecord | undefined> {
+    const { keeper, storage } = this.#deps;
+    if (!liveOwners(keeper.live, partition).includes(target)) return undefined;
+    try {
+      return await storage.read(partition, key);
+    } catch (error) {
+      // A damaged copy is nothing to give: the other owners have the record.
+      if (asDhtError(error).code !== "corrupt_value") throw error;
+      this.#dropped++;
+      return undefined;
+    }
+  }
+
+  async #giveUnderLiveLayouts(target: OwnerId, place: HintedPlace, record: StoredRecord): Promise<void> {
+    for (let tries = 1;; tries++) {
+      try {
+        return await this.give(target, place, record);
+      } catch (error) {
+        if (!isLayoutMismatch(error) || tries === LAYOUT_TRIES) throw error;
+        await this.#deps.clock.sleep(CATCH_UP_MS, this.#signal);
+      }
+    }
+  }
+
+  #backOff(target: OwnerId, error: unknown): void {
+    if (this.#signal.aborted) return;
+    this.#note(error);
+    const waitMs = Math.min(RETRY_MAX_MS, (this.#waits.get(target)?.waitMs ?? RETRY_MS / 2) * 2);
+    this.#waits.set(target, { untilMs: this.#deps.clock.monotonicMs() + waitMs, waitMs });
+  }
+
+  #note(error: unknown): void {
+    this.#deps.background.hints.fail(error);
+  }
+}
+
+function isLarge(record: StoredRecord): boolean {
+  return record.kind === "value" && record.body.kind === "blob";
+}
+
+function inPages(places: readonly HintedPlace[]): HintedPlace[][] {
+  const pages: HintedPlace[][] = [];
+  for (let at = 0; at < places.length; at += PLACES_PER_ASK) {
+    pages.push(places.slice(at, at + PLACES_PER_ASK));
+  }
+  return pages;
+}
