@@ -12,6 +12,12 @@ const SLOTS = 16;
 /** Operations on a key after which its place is taken by a new one; checking a history takes the square of it. */
 const KEY_OPERATIONS = 400;
 const THINK_MS = 40;
+/**
+ * Share of the operations on keys that are hardly ever touched: what many read and write is repaired by that, and
+ * would hide that a node never got its share.
+ */
+const COLD = 0.06;
+const MAX_COLD_KEYS = 3_000;
 /** Share of the short values that do not fit into their record. */
 const LONG = 0.05;
 const LONG_BYTES = 150_000;
@@ -41,6 +47,7 @@ export class Clients {
   readonly #witness: Witness;
   readonly #slots = Array.from({ length: SLOTS }, () => ({ generation: 0, operations: 0 }));
   readonly #running: Promise<void>;
+  readonly #cold: string[] = [];
   #stopped = false;
   #values = 0;
 
@@ -67,14 +74,31 @@ export class Clients {
   async #work(client: string, random: SeededRandom): Promise<void> {
     while (!this.#stopped) {
       await pause(random.exponential(THINK_MS));
-      const key = this.#takeKey(random);
       const { address } = this.#fleet.pick(random);
+      if (random.chance(COLD)) {
+        await this.#workCold(client, address, random);
+        continue;
+      }
+      const key = this.#takeKey(random);
       const dice = random.next();
-      if (dice < 0.4) await this.#operate(client, "get", key, address, () => get(address, key));
+      if (dice < 0.4) await this.#get(client, key, address);
       else if (dice < 0.45) await this.#peek(key, address);
       else if (dice < 0.85) await this.#put(client, key, address, random);
-      else await this.#operate(client, "delete", key, address, () => remove(address, key));
+      else await this.#delete(client, key, address);
     }
+  }
+
+  /** Mostly puts a new key that is left alone from then on, until the end or long after. */
+  async #workCold(client: string, address: string, random: SeededRandom): Promise<void> {
+    const dice = random.next();
+    if (this.#cold.length < MAX_COLD_KEYS && (dice < 0.7 || this.#cold.length === 0)) {
+      const key = `cold/${this.#cold.length}`;
+      this.#cold.push(key);
+      return await this.#put(client, key, address, random);
+    }
+    const key = random.pick(this.#cold);
+    if (dice < 0.85) await this.#delete(client, key, address);
+    else await this.#get(client, key, address);
   }
 
   #takeKey(random: SeededRandom): string {
@@ -84,6 +108,14 @@ export class Clients {
       Object.assign(slot, { generation: slot.generation + 1, operations: 1 });
     }
     return `k${index}.${slot.generation}`;
+  }
+
+  async #get(client: string, key: string, address: string): Promise<void> {
+    await this.#operate(client, "get", key, address, () => get(address, key));
+  }
+
+  async #delete(client: string, key: string, address: string): Promise<void> {
+    await this.#operate(client, "delete", key, address, () => remove(address, key));
   }
 
   async #put(client: string, key: string, address: string, random: SeededRandom): Promise<void> {

@@ -99,7 +99,8 @@ export function outcomeOfError(error: unknown): Outcome {
 export async function failureOf(response: Response): Promise<Outcome> {
   const problem = await response.json().catch(() => ({})) as Partial<ProblemAnswer>;
   const code = problem.code ?? `status ${response.status}`;
-  const reason = code === "key_not_found" ? code : `${code}: ${problem.detail ?? "without a word"}`;
+  const causes = Array.isArray(problem["reasons"]) ? ` (${problem["reasons"].join("; ")})` : "";
+  const reason = code === "key_not_found" ? code : `${code}: ${problem.detail ?? "without a word"}${causes}`;
   return { kind: NOT_WRITTEN.has(code) ? "refused" : "unknown", reason };
 }
 
