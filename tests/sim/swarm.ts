@@ -2,6 +2,7 @@ import { checkConvergence } from "./convergence.ts";
 import { Faults } from "./faults.ts";
 import type { Tampering } from "./host.ts";
 import { describe } from "./history.ts";
+import { checkNothingLeft } from "./leftovers.ts";
 import { type PlanName, type PlanOptions, PLANS } from "./plans.ts";
 import { checkRegister } from "./register_checker.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -9,6 +10,9 @@ import { sentence, Simulation } from "./simulation.ts";
 import { Workload, type WorkloadOptions } from "./workload.ts";
 
 const KEYS = ["a", "b", "c", "d/e", "f", "g", "h", "i", "j", "k", "l", "m"];
+
+/** Share of the seeds that end with a quarter of an hour in which all that was left behind must go. */
+const LOOK_FOR_LEFTOVERS = 0.25;
 
 const USUAL_PLANS: readonly PlanName[] = [
   ...new Array<PlanName>(10).fill("random"),
@@ -68,6 +72,9 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
     await sim.run(async () => {
       await PLANS[plan]({ sim, workload, faults, random, options });
       violations.push(...await checkConvergence(sim, workload));
+      if (violations.length === 0 && random.chance(LOOK_FOR_LEFTOVERS)) {
+        violations.push(...await checkNothingLeft(sim));
+      }
     });
   } catch (error) {
     violations.push(sentence(error));

@@ -13,6 +13,9 @@ const READ_TIMEOUT_MS = 4_000;
 /** Tries of one read must have succeeded by then, while at most one owner of any key is down. */
 export const READ_DEADLINE_MS = 20_000;
 const READ_RETRY_MS = 100;
+/** Operations after which clients think longer: a history is checked in a time that is the square of its length. */
+const BUSY = 2_000;
+const IDLE_MS = 500;
 /** Share of the writes whose client hangs up early. */
 const HANG_UP = 0.02;
 const MEAN_HANG_UP_MS = 10;
@@ -119,7 +122,7 @@ export class Workload {
     const random = this.#randomOf(client);
     const { keys, thinkMs } = this.#options;
     while (!this.#stopped) {
-      await this.#sim.sleep(random.exponential(thinkMs));
+      await this.#sim.sleep(random.exponential(this.history.operations.length < BUSY ? thinkMs : IDLE_MS));
       const key = random.pick(keys);
       const dice = random.next();
       if (dice < 0.45) await this.get(client, key);
