@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { RingView, StatusView } from "../lib/node/service.ts";
+import { backgroundSection } from "./background_section.ts";
 import { type Html, markup, trusted } from "./html.ts";
 import { countText, plural, sizeText, spanText } from "./human.ts";
 import { keySection, type PageKeys } from "./key_section.ts";
@@ -49,6 +50,7 @@ export function statusPage({ status, keys, query }: StatusPage): string {
 ${warnings(status.warnings)}
 ${facts(status)}
 ${ringSection(ring, colours)}
+${backgroundSection(status)}
 ${keySection({ keys, query, ring, colours, nowMs: status.nowMs })}
 </main>
 ${pageFooter(ring.self)}`,

@@ -113,6 +113,9 @@ bdi { white-space: pre-wrap; }
 .unseen { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 .replica.off { color: var(--quiet); }
 
+.task .quiet, .task .problem { display: block; font-size: 0.8125rem; }
+.problem { color: var(--bad); overflow-wrap: anywhere; }
+
 .pager { display: flex; flex-wrap: wrap; gap: 0.5rem 1.25rem; align-items: baseline; padding-top: 0.9rem;
   border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 .pager .next { margin-left: auto; font-weight: 600; }
@@ -138,6 +141,10 @@ footer pre { margin: 0.5rem 0 1rem; background: none; border: 1px solid var(--li
   .donut { max-width: 11rem; }
   .nodes th:last-child, .nodes td:last-child { display: none; }
   .nodes th:nth-child(3), .nodes td:nth-child(3) { padding-right: 0; }
+  .tasks th:nth-child(3), .tasks td:nth-child(3), .tasks th:nth-child(5), .tasks td:nth-child(5) { display: none; }
+  .tasks th, .tasks td { padding-left: 0.4rem; padding-right: 0.4rem; }
+  .tasks th:nth-child(4), .tasks td:nth-child(4) { padding-right: 0; white-space: normal; }
+  .tasks th:first-child, .tasks td:first-child { padding-left: 0; }
   .server .quiet { display: block; margin-left: 1.25rem; }
   form { flex: 1 0 100%; }
   label { flex: 1 0 100%; }

@@ -2,7 +2,7 @@ import { formatAddress, parseAddress } from "../address.ts";
 import type { RingAnswer, StatusAnswer, TaskAnswer } from "../api.ts";
 import type { TaskOptions } from "../client.ts";
 import { EXIT, UsageError } from "./failures.ts";
-import { bytesText, countText, spanText, visible } from "./format.ts";
+import { bytesText, countText, momentText, spanText, visible } from "./format.ts";
 import type { Session } from "./session.ts";
 import { type Column, tabbedLine, tableLines } from "./table.ts";
 
@@ -142,7 +142,43 @@ export async function status(session: Session): Promise<number> {
   for (const line of statusLines(answer)) await session.print(line);
   await session.print("");
   await printNodes(session, answer);
+  await session.print("");
+  await printBackground(session, answer);
   return EXIT.ok;
+}
+
+const TASK_COLUMNS: readonly Column[] = [
+  { title: "TASK" },
+  { title: "STATE" },
+  { title: "DONE", align: "right" },
+  { title: "LEFT", align: "right" },
+  { title: "RATE", align: "right" },
+  { title: "LAST ERROR" },
+];
+
+async function printBackground(session: Session, answer: StatusAnswer): Promise<void> {
+  const rows = backgroundRows(answer);
+  const lines = session.io.stdout.isTerminal() ? await tableLines(TASK_COLUMNS, rows) : rows.map(tabbedLine);
+  for (const line of lines) await session.print(line);
+}
+
+/** What the node does by itself, a row for each task. */
+export function backgroundRows(answer: StatusAnswer): string[][] {
+  return answer.background.map((task) => [
+    task.name,
+    taskState(task),
+    String(task.done),
+    countText(task.left, task.unit.replace(/s$/, ""), task.unit),
+    `${bytesText(task.bytesPerSecond)}/s`,
+    task.error ?? "",
+  ]);
+}
+
+function taskState(task: StatusAnswer["background"][number]): string {
+  if (task.running) return "running";
+  if (task.error !== null) return "failed, tries again";
+  if (task.left > 0) return "waiting";
+  return task.completed === null ? "nothing yet" : `done ${momentText(task.completed)}`;
 }
 
 /** The facts of a status, in two columns. */
@@ -154,6 +190,7 @@ export function statusLines(answer: StatusAnswer): string[] {
     ["ring", ringText(answer)],
     ["keys", `${countText(answer.keys, "key")}, ${bytesText(answer.bytes)}${counted}`],
     ["here", `${countText(answer.localKeys, "key")}, ${bytesText(answer.localBytes)}`],
+    ["data", `every partition verified within ${spanText(answer.oldestVerifiedSeconds)}`],
     ...answer.warnings.map((warning): [string, string] => ["note", warning]),
   ];
   return facts.map(([name, text]) => `${name}  ${visible(text)}`);

@@ -67,7 +67,33 @@ const STATUS: StatusAnswer = {
   localKeys: 2,
   localBytes: 20,
   warnings: ["localhost:50141 does not answer"],
-  background: [],
+  oldestVerifiedSeconds: 75,
+  background: [
+    {
+      name: "hints",
+      running: true,
+      done: 12,
+      left: 1,
+      unit: "records",
+      bytes: 2_000_000,
+      bytesPerSecond: 1_500_000,
+      failed: 0,
+      error: null,
+      completed: null,
+    },
+    {
+      name: "transfer",
+      running: false,
+      done: 3,
+      left: 0,
+      unit: "partitions",
+      bytes: 0,
+      bytesPerSecond: 0,
+      failed: 1,
+      error: null,
+      completed: 1_750_000_000.25,
+    },
+  ],
 };
 
 const KEYS = {
@@ -309,9 +335,13 @@ const ROWS: readonly Row[] = [
       "ring  2 nodes (1 answer), 3 copies of each key, 64 partitions\n" +
       "keys  1 key, 1.5 MB\n" +
       "here  2 keys, 20 B\n" +
+      "data  every partition verified within 1 min 15 s\n" +
       "note  localhost:50141 does not answer\n" +
       "\n" +
-      "localhost:50140\tup\tyes\tyes\t64\t40\nlocalhost:50141\tjoining\tno\tno\t0\t0\n",
+      "localhost:50140\tup\tyes\tyes\t64\t40\nlocalhost:50141\tjoining\tno\tno\t0\t0\n" +
+      "\n" +
+      "hints\trunning\t12\t1 record\t1.5 MB/s\t\n" +
+      "transfer\tdone 2025-06-15 15:06:40Z\t3\t0 partitions\t0 B/s\t\n",
   },
   // JSON
   ...([

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { DhtError } from "../../lib/core/errors.ts";
+import type { BackgroundView } from "../../lib/node/background.ts";
 import type { Version } from "../../lib/core/hlc.ts";
 import type {
   ByteRange,
@@ -41,6 +42,7 @@ export class FakeNode implements NodeService {
   );
   changing = false;
   warnings: string[] = [];
+  background: BackgroundView[] = [];
   notReady: string | undefined;
   /** What a method throws instead of answering. */
   readonly failures = new Map<Method, unknown>();
@@ -143,7 +145,7 @@ export class FakeNode implements NodeService {
         localKeys: this.held.size,
         localBytes: bytes,
         warnings: this.warnings,
-        background: [],
+        background: this.background,
         oldestVerifiedMs: 61_000,
       };
     });
