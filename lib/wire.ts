@@ -116,17 +116,25 @@ const place = { partition: uint, key: text };
  * layouts the message names.
  */
 const OPERATIONS = {
-  /** Stores a record: sent by a coordinator for a client, or as a repair. */
+  /**
+   * Stores a record: sent by a coordinator for a client ("client": unless its stamp is too far ahead of the peer's
+   * clock; "admitted": whatever that says), or as a repair ("merge").
+   */
   write: {
-    ask: shape({ ...place, record, mode: oneOf("client", "merge") }),
+    ask: shape({ ...place, record, mode: oneOf("client", "admitted", "merge") }),
     answer: shape({
-      kind: oneOf("stored", "duplicate", "stale"),
+      kind: oneOf("stored", "duplicate", "stale", "collected", "ahead"),
       held: optional(version),
       hadValue: flag,
     }),
   },
   /** The record, bytes included where they are inline. */
   read: { ask: shape(place), answer: shape({ record: optional(record) }) },
+  /** What a write must go above, and what the peer's wall clock shows. Refused where the record is damaged. */
+  survey: {
+    ask: shape(place),
+    answer: shape({ held: optional(version), hasValue: flag, floor: optional(version), nowMs: uint }),
+  },
   /** With `strict` a record that is damaged refuses the call; else it is answered as if there were none. */
   heads: {
     ask: shape({ items: list(shape(place), 10_000), strict: optional(flag) }),

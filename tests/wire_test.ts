@@ -49,11 +49,26 @@ type Samples = { readonly [Op in Operation]: { readonly asks: Ask<Op>[]; readonl
 /** At least one of every operation; those with optional fields both with and without. */
 const SAMPLES: Samples = {
   write: {
-    asks: [{ ...PLACE, record: RECORD, mode: "client" }, { ...PLACE, record: TOMBSTONE, mode: "merge" }],
+    asks: [{ ...PLACE, record: RECORD, mode: "client" }, { ...PLACE, record: TOMBSTONE, mode: "merge" }, {
+      ...PLACE,
+      record: RECORD,
+      mode: "admitted",
+    }],
     answers: [
       { kind: "stored", held: undefined, hadValue: false },
       { kind: "stale", held: VERSION, hadValue: true },
+      { kind: "collected", held: VERSION, hadValue: false },
+      { kind: "ahead", held: undefined, hadValue: false },
     ],
+  },
+  survey: {
+    asks: [PLACE],
+    answers: [{ held: undefined, hasValue: false, floor: undefined, nowMs: 0 }, {
+      held: VERSION,
+      hasValue: true,
+      floor: VERSION,
+      nowMs: 7,
+    }],
   },
   read: { asks: [PLACE], answers: [{ record: undefined }, { record: RECORD }, { record: TOMBSTONE }] },
   heads: {

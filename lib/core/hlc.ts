@@ -68,11 +68,21 @@ export class HybridLogicalClock {
     }
     const own = { wallMs: this.#wallMs, counter: this.#counter, writer: this.#writer };
     if (above === undefined || compareVersions(own, above) > 0) return own;
-    // This clock may reach that millisecond later and issue the same counter: the suffix keeps the two apart.
-    return {
-      wallMs: above.wallMs,
-      counter: above.counter + 1,
-      writer: `${this.#writer}+${++this.#restamps}`,
-    };
+    return { wallMs: above.wallMs, counter: above.counter + 1, writer: this.#distinct() };
+  }
+
+  /**
+   * Issues a stamp that was never issued before by another clock than this node's: of `wallMs`, or
+   * greater than `above` where that is greater. It may be lower than those issued before.
+   */
+  issueBy(wallMs: number, above?: Version): Version {
+    const own = { wallMs, counter: 0, writer: this.#distinct() };
+    if (above === undefined || compareVersions(own, above) > 0) return own;
+    return { ...own, wallMs: above.wallMs, counter: above.counter + 1 };
+  }
+
+  /** This clock may reach such a millisecond later and issue the same counter: the suffix keeps the two apart. */
+  #distinct(): string {
+    return `${this.#writer}+${++this.#restamps}`;
   }
 }

@@ -164,6 +164,11 @@ export function readNeeds(live: LiveLayouts, partition: number): QuorumNeed<Owne
   return needs(live, partition, readQuorum);
 }
 
+/** What a request needs that asks all owners of that partition. */
+export function allNeeds(live: LiveLayouts, partition: number): QuorumNeed<OwnerId>[] {
+  return needs(live, partition, (n) => n);
+}
+
 /** Makes the id of the store at an address. */
 export function ownerId(address: string, storeId: string): OwnerId {
   return `${address}/${storeId}`;

@@ -1,17 +1,29 @@
 import { DhtError } from "../core/errors.ts";
 import type { HybridLogicalClock, Version } from "../core/hlc.ts";
-import { addressOf, type LiveLayouts, type OwnerId, readNeeds, writeNeeds } from "../core/layout.ts";
+import {
+  addressOf,
+  allNeeds,
+  type LiveLayouts,
+  type OwnerId,
+  readNeeds,
+  writeNeeds,
+} from "../core/layout.ts";
 import { partitionOf } from "../core/partition.ts";
-import { allOwners, type QuorumNeed } from "../core/quorum.ts";
+import { allOwners } from "../core/quorum.ts";
 import type { StoredRecord } from "../core/record.ts";
-import { WriteState } from "../core/write_state.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { ClockSkew } from "./clock_skew.ts";
 import { asDhtError, type Peers } from "./peers.ts";
 import { type Exchange, isLayoutMismatch } from "./exchange.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
-import { preferred, QuorumReader } from "./quorum_reader.ts";
+import { preferred, QuorumReader, type ReadStrength } from "./quorum_reader.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
-import type { Written } from "./service.ts";
+import type { WriteConsistency, Written } from "./service.ts";
+import { Stamper } from "./stamper.ts";
+import { type WriteLimits, writeStrongly } from "./strong.ts";
+import { survey } from "./survey.ts";
+import { writeRound, writtenAs } from "./write_round.ts";
 
 /** How long a request may go on asking, stamping and asking again. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -43,18 +55,34 @@ export interface CoordinatorDeps {
   readonly exchange: Exchange;
   readonly hlc: HybridLogicalClock;
   readonly clock: Clock;
+  readonly clockSkew: ClockSkew;
+  readonly log: Log;
   /** Told which owners missed a write. */
   readonly hints: Pick<HintedHandoff, "missed">;
+}
+
+/** Options of a write. */
+export interface WriteOptions {
+  readonly consistency?: WriteConsistency | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of a read that asks more than one owner. */
+export interface QuorumReadOptions {
+  readonly consistency?: ReadStrength;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Serves one client's request against the owners of its key. */
 export class Coordinator {
   readonly #deps: CoordinatorDeps;
   /** Requests that had to be stamped or asked again, for the metrics. */
-  readonly retries = { restamped: 0, layout: 0, repaired: 0 };
+  readonly retries = { restamped: 0, ahead: 0, layout: 0, repaired: 0 };
+  readonly #stamper: Stamper;
 
   constructor(deps: CoordinatorDeps) {
     this.#deps = deps;
+    this.#stamper = new Stamper(deps);
   }
 
   /** Where a key is in this ring. */
@@ -64,29 +92,52 @@ export class Coordinator {
 
   /**
    * Writes a record to all owners of its key; answers when a majority of them, in
-   * each live layout, has it on disk.
+   * each live layout, has it on disk; with "all" when each of them has.
    *
    * An owner that holds something newer refuses; the record is then stamped above
-   * that and sent again, so that no write is acknowledged below an earlier one.
+   * that and sent again, so that no write is acknowledged below an earlier one. A strong write never is: see `strong.ts`.
    *
    * @throws {DhtError} "write_outcome_unknown" if too few acknowledged within the deadline.
    */
-  async write(place: Place, make: RecordMaker, signal?: AbortSignal): Promise<Written> {
-    const { keeper, clock, hlc } = this.#deps;
-    const deadline = clock.monotonicMs() + REQUEST_TIMEOUT_MS;
-    const seen = { existed: false };
+  async write(
+    place: Place,
+    make: RecordMaker,
+    { consistency = "quorum", signal }: WriteOptions = {},
+  ): Promise<Written> {
+    const deadlineMs = this.#deps.clock.monotonicMs() + REQUEST_TIMEOUT_MS;
+    const limits = { deadlineMs, signal };
+    if (consistency !== "strong") return await this.#writeRestamping(place, make, consistency, limits);
+    const underLiveLayouts = <T>(work: () => Promise<T>) => this.underLiveLayouts(work, signal);
+    const deps = { ...this.#deps, stamper: this.#stamper, underLiveLayouts };
+    return await writeStrongly(deps, place, make, limits);
+  }
+
+  async #writeRestamping(
+    place: Place,
+    make: RecordMaker,
+    consistency: "quorum" | "all",
+    { deadlineMs, signal }: WriteLimits,
+  ): Promise<Written> {
+    const { keeper, clock } = this.#deps;
+    let existed = false;
     let above: Version | undefined;
+    let quorumMs: number | undefined;
     for (;;) {
       const { live } = keeper;
-      const record = make(hlc.issue(clock.nowMs(), above));
-      const attempt = await this.#attemptWrite(live, place, record, seen);
-      if (attempt.kind === "written") return attempt.written;
-      const late = clock.monotonicMs() >= deadline || signal?.aborted === true;
-      if (attempt.kind === "failed" || late) throw attempt.error;
+      const { version, mode } = this.#stamper.issue(above, quorumMs);
+      const record = make(version);
+      const needs = (consistency === "all" ? allNeeds : writeNeeds)(live, place.partition);
+      const round = { live, needs, place, record, mode, greater: "refused" } as const;
+      const end = await writeRound(this.#deps, round);
+      existed ||= end.existed;
+      if (end.kind === "written") return writtenAs(record, end.acknowledged, existed);
+      const late = clock.monotonicMs() >= deadlineMs || signal?.aborted === true;
+      if (end.kind === "failed" || late) throw end.error;
+      this.retries[RETRY_OF[end.kind]]++;
       // Never below its own first stamp: that may be on an owner already.
-      above = attempt.kind === "stale" ? attempt.above : record.version;
-      this.retries[attempt.kind === "stale" ? "restamped" : "layout"]++;
-      if (attempt.kind === "mismatch") await clock.sleep(CATCH_UP_MS);
+      above = "above" in end ? end.above : version;
+      if (end.kind === "mismatch") await clock.sleep(CATCH_UP_MS);
+      if (end.kind === "ahead") quorumMs = await this.#quorumMs(place, end.error, signal);
     }
   }
 
@@ -94,12 +145,16 @@ export class Coordinator {
    * The newest record of a key, as a read quorum of its owners in each live
    * layout knows it. Owners of that quorum that held less are repaired before it is answered.
    *
+   * @param options.consistency "strong": of a majority, which then holds it; "all": of all owners, which then hold it.
    * @returns `undefined` where no owner of the quorum knows the key; a deletion is a record.
    * @throws {DhtError} "read_quorum_unreachable"
    */
-  read(place: Place, signal?: AbortSignal): Promise<QuorumRead | undefined> {
+  read(
+    place: Place,
+    { consistency = "quorum", signal }: QuorumReadOptions = {},
+  ): Promise<QuorumRead | undefined> {
     const { keeper } = this.#deps;
-    const attempt = () => new QuorumReader(this.#deps, place, keeper.live, this.retries).run();
+    const attempt = () => new QuorumReader(this.#deps, place, keeper.live, this.retries, consistency).run();
     return this.underLiveLayouts(attempt, signal);
   }
 
@@ -148,84 +203,16 @@ export class Coordinator {
     );
   }
 
-  /** Sends one version to all owners; settles as soon as the outcome is certain, the rest finishes behind it. */
-  async #attemptWrite(
-    live: LiveLayouts,
-    place: Place,
-    record: StoredRecord,
-    seen: { existed: boolean },
-  ): Promise<WriteAttempt> {
-    const { peers, hints } = this.#deps;
-    const needs = writeNeeds(live, place.partition);
-    const state = new WriteState(needs);
-    const failures: DhtError[] = [];
-    const { promise, resolve } = Promise.withResolvers<WriteAttempt>();
-    const decide = () => {
-      const step = state.step();
-      if (step.kind === "wait") return;
-      const acknowledged = [...state.acknowledged].map(addressOf);
-      if (step.kind === "succeed") {
-        const valueBytes = record.kind === "value" ? record.valueBytes : 0;
-        const written = { version: record.version, valueBytes, acknowledged, existed: seen.existed };
-        return resolve({ kind: "written", written });
-      }
-      const error = unknownOutcome(place.key, needs, acknowledged, failures);
-      if (failures.some(isLayoutMismatch)) return resolve({ kind: "mismatch", error });
-      resolve(
-        step.kind === "restamp" ? { kind: "stale", above: step.above, error } : { kind: "failed", error },
-      );
-    };
-    const owners = allOwners(needs);
-    const missed: OwnerId[] = [];
-    let waiting = owners.length;
-    // Once all have answered or failed. A write that is stamped or asked anew is looked at then.
-    const noteMissed = () => {
-      const { kind } = state.step();
-      const isFinal = kind === "succeed" || (kind === "fail" && !failures.some(isLayoutMismatch));
-      if (--waiting === 0 && isFinal && missed.length > 0) {
-        hints.missed(place, { acknowledged: state.acknowledged, missed });
-      }
-    };
-    for (const owner of owners) {
-      peers.ask(owner, live, "write", { ...place, record, mode: "client" }).then((answer) => {
-        seen.existed ||= answer.hadValue;
-        if (answer.held !== undefined) state.refuse(owner, answer.held);
-        else state.acknowledge(owner);
-      }, (error) => {
-        failures.push(asDhtError(error));
-        state.fail(owner);
-        missed.push(owner);
-      }).then(decide).then(noteMissed);
+  /** What the clocks of a quorum have reached, after owners refused a stamp as too far ahead. */
+  async #quorumMs(place: Place, refusal: DhtError, signal: AbortSignal | undefined): Promise<number> {
+    const { keeper, peers } = this.#deps;
+    try {
+      return (await this.underLiveLayouts(() => survey(peers, keeper.live, place), signal)).quorumMs;
+    } catch {
+      throw refusal;
     }
-    return await promise;
   }
 }
 
-type WriteAttempt =
-  | { readonly kind: "written"; readonly written: Written }
-  | { readonly kind: "stale"; readonly above: Version; readonly error: DhtError }
-  | { readonly kind: "mismatch"; readonly error: DhtError }
-  | { readonly kind: "failed"; readonly error: DhtError };
-
-function unknownOutcome(
-  key: string,
-  needs: readonly QuorumNeed<OwnerId>[],
-  acknowledged: readonly string[],
-  failures: readonly DhtError[],
-): DhtError {
-  const required = Math.max(...needs.map((need) => need.required));
-  const reasons = failures.map((failure) => failure.message);
-  // Named apart from the other causes, because trying again does not cure it.
-  const full = failures.length > 0 && failures.every((failure) => failure.code === "disk_full");
-  return new DhtError(
-    full ? "disk_full" : "write_outcome_unknown",
-    `Cannot write key "${key}": received ${acknowledged.length} of ${required} acknowledgements`,
-    {
-      asked: allOwners(needs).map(addressOf),
-      acknowledged,
-      required,
-      received: acknowledged.length,
-      reasons,
-    },
-  );
-}
+/** What a failed round is counted as. */
+const RETRY_OF = { stale: "restamped", ahead: "ahead", mismatch: "layout", unsettled: "layout" } as const;

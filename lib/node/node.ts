@@ -27,6 +27,7 @@ import { Replica } from "./replica.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type {
   Consistency,
+  DeleteOptions,
   FoundValue,
   JoinRequest,
   KeyPage,
@@ -215,8 +216,8 @@ export class DhtNode implements NodeService {
   ): Promise<FoundValue | undefined> {
     const place = this.#place(key);
     const { keeper, storage } = this.#deps;
-    if (consistency === "quorum") {
-      return this.#values.found(place, await this.#coordinator.read(place, signal));
+    if (consistency !== "one" && consistency !== "local") {
+      return this.#values.found(place, await this.#coordinator.read(place, { consistency, signal }));
     }
     if (consistency === "one") return this.#values.found(place, await this.#coordinator.readOne(place));
     const record = await storage.read(place.partition, key);
@@ -224,9 +225,9 @@ export class DhtNode implements NodeService {
     return this.#values.found(place, own);
   }
 
-  async delete(key: string, { signal }: RequestOptions): Promise<Written> {
+  async delete(key: string, options: DeleteOptions): Promise<Written> {
     const make = (version: Version) => ({ kind: "tombstone", version, expired: false } as const);
-    return await this.#coordinator.write(this.#place(key), make, signal);
+    return await this.#coordinator.write(this.#place(key), make, options);
   }
 
   async list(

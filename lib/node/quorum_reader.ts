@@ -1,5 +1,12 @@
 import { DhtError } from "../core/errors.ts";
-import { addressOf, type LiveLayouts, type OwnerId, readNeeds, writeNeeds } from "../core/layout.ts";
+import {
+  addressOf,
+  allNeeds,
+  type LiveLayouts,
+  type OwnerId,
+  readNeeds,
+  writeNeeds,
+} from "../core/layout.ts";
 import { allOwners, isMet, type QuorumNeed } from "../core/quorum.ts";
 import { headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
 import { ReadState } from "../core/read_state.ts";
@@ -11,12 +18,20 @@ const HEDGE_MS = 250;
 /** Why the wait for further owners ended: one value for all, as an error of its own for each read would be costly. */
 const SILENCE_BROKEN = new Error("A reply came in time");
 
+/**
+ * Whom a read asks, and who must hold what it answers. "quorum": owners enough to meet every acknowledged write;
+ * "strong": a majority; "all": every owner. In each live layout.
+ */
+export type ReadStrength = "quorum" | "strong" | "all";
+
 /** One quorum read under one pair of live layouts. */
 export class QuorumReader {
   readonly #deps: CoordinatorDeps;
   readonly #place: Place;
   readonly #live: LiveLayouts;
   readonly #needs: readonly QuorumNeed<OwnerId>[];
+  /** Who must hold what is answered. */
+  readonly #holding: readonly QuorumNeed<OwnerId>[];
   readonly #state: ReadState;
   readonly #retries: { repaired: number };
   readonly #waiting: OwnerId[];
@@ -26,12 +41,19 @@ export class QuorumReader {
   #mismatch: DhtError | undefined;
   #wake: () => void = () => {};
 
-  constructor(deps: CoordinatorDeps, place: Place, live: LiveLayouts, retries: { repaired: number }) {
+  constructor(
+    deps: CoordinatorDeps,
+    place: Place,
+    live: LiveLayouts,
+    retries: { repaired: number },
+    strength: ReadStrength = "quorum",
+  ) {
     this.#deps = deps;
     this.#place = place;
     this.#live = live;
     this.#retries = retries;
-    this.#needs = readNeeds(live, place.partition);
+    this.#holding = (strength === "all" ? allNeeds : writeNeeds)(live, place.partition);
+    this.#needs = strength === "quorum" ? readNeeds(live, place.partition) : this.#holding;
     this.#state = new ReadState(this.#needs);
     this.#waiting = preferred(allOwners(this.#needs), deps.keeper.selfId, deps.peers);
   }
@@ -115,7 +137,7 @@ export class QuorumReader {
 
   /** Whether enough owners hold it for a write of it to have been acknowledged. */
   #isWritten(holders: readonly OwnerId[]): boolean {
-    return isMet(writeNeeds(this.#live, this.#place.partition), (owner) => holders.includes(owner));
+    return isMet(this.#holding, (owner) => holders.includes(owner));
   }
 
   /** A large value takes long to repair: an owner that was not asked yet may make that needless. */

@@ -1,3 +1,4 @@
+import { isTooFarAhead } from "../core/clock_bound.ts";
 import { DhtError } from "../core/errors.ts";
 import { addressOf, type OwnerId } from "../core/layout.ts";
 import type { RingState } from "../core/membership.ts";
@@ -143,6 +144,7 @@ export class Replica implements LocalReplica {
 const LAYOUT_BOUND: ReadonlySet<Operation> = new Set<Operation>([
   "write",
   "read",
+  "survey",
   "heads",
   "pullRecord",
   "scan",
@@ -155,6 +157,7 @@ const LAYOUT_BOUND: ReadonlySet<Operation> = new Set<Operation>([
 type DataOperation =
   | "write"
   | "read"
+  | "survey"
   | "heads"
   | "readChunks"
   | "openUpload"
@@ -173,11 +176,16 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
   const { storage } = deps;
   return {
     write: async (ask) => {
-      const outcome = await storage.write(ask);
-      const held = outcome.kind === "stale" ? outcome.held : undefined;
+      // Only here, where a client's write comes in: what others hold is taken whatever its stamp says.
+      if (ask.mode === "client" && isTooFarAhead(ask.record.version, deps.clock.nowMs())) {
+        return { kind: "ahead", held: undefined, hadValue: false };
+      }
+      const outcome = await storage.write({ ...ask, mode: ask.mode === "merge" ? "merge" : "client" });
+      const held = "held" in outcome ? outcome.held : undefined;
       return { kind: outcome.kind, held, hadValue: outcome.hadValue };
     },
     read: async ({ partition, key }) => ({ record: await storage.read(partition, key) }),
+    survey: (place) => survey(deps, place),
     heads: async ({ items, strict }) => ({
       heads: await storage.heads(items, strict === undefined ? {} : { strict }),
     }),
@@ -266,6 +274,14 @@ export async function answers(peers: Peers, ring: RingState, address: string): P
   } catch {
     return false;
   }
+}
+
+async function survey({ storage, clock }: ReplicaDeps, place: Ask<"survey">): Promise<Answer<"survey">> {
+  const [head] = await storage.heads([place], { strict: true });
+  // After the record: what is collected in between is at or below the floor that is read now.
+  const floor = storage.floor(place.partition);
+  const nowMs = Math.max(0, Math.floor(clock.nowMs()));
+  return { held: head?.version, hasValue: head?.kind === "value", floor, nowMs };
 }
 
 async function digestsOf(

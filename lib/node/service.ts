@@ -14,6 +14,7 @@ export interface RequestOptions {
 /** Options of a put. */
 export interface PutOptions extends RequestOptions {
   readonly contentType: string;
+  readonly consistency?: WriteConsistency;
   /** Seconds after which the value is to be no more, 1 to `TTL_MAX_SECONDS`; absent: it stays. */
   readonly ttlSeconds?: number;
 }
@@ -23,7 +24,7 @@ export interface Written {
   readonly version: Version;
   /** Bytes of the value; 0 for a deletion. */
   readonly valueBytes: number;
-  /** Addresses of the owners that had it on disk when it was answered, at least a majority. */
+  /** Addresses of the owners that had it, or a greater one, on disk when it was answered, at least a majority. */
   readonly acknowledged: readonly string[];
   /** Whether an acknowledging owner held a value (not a deletion) of this key before. */
   readonly existed: boolean;
@@ -55,8 +56,22 @@ export interface FoundValue {
   stream(range?: ByteRange): ReadableStream<Uint8Array>;
 }
 
-/** How many owners a read asks: a majority's newest (default), any one's, or only this node's own copy. */
-export type Consistency = "quorum" | "one" | "local";
+/**
+ * Which owners a read asks: "quorum": enough to meet every acknowledged write (default); "strong": a majority, which
+ * then holds what is answered; "all": every one; "one": whichever answers; "local": only this node.
+ */
+export type Consistency = "quorum" | "strong" | "all" | "one" | "local";
+
+/**
+ * What a write waits for: "quorum": a majority of the owners, stamped again until they take it (default); "strong":
+ * the same, stamped once above what a majority held; "all": every owner.
+ */
+export type WriteConsistency = "quorum" | "strong" | "all";
+
+/** Options of a delete. */
+export interface DeleteOptions extends RequestOptions {
+  readonly consistency?: WriteConsistency;
+}
 
 /** One key of a listing. */
 export interface ListedKey {
@@ -187,7 +202,7 @@ export interface NodeService {
     options: RequestOptions & { readonly consistency: Consistency },
   ): Promise<FoundValue | undefined>;
   /** Deletes a key, whether it is there or not. */
-  delete(key: string, options: RequestOptions): Promise<Written>;
+  delete(key: string, options: DeleteOptions): Promise<Written>;
   /** Keys beginning with `prefix` that sort after `after`. 1 <= limit <= 1,000. */
   list(
     options: RequestOptions & { readonly prefix: string; readonly after?: string; readonly limit: number },

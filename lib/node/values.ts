@@ -114,12 +114,12 @@ export class Values {
   async #writeRecord(
     place: Place,
     value: Omit<ValueRecord, "version" | "contentType" | "expiresMs">,
-    { contentType, ttlSeconds, signal }: PutOptions,
+    { contentType, ttlSeconds, consistency, signal }: PutOptions,
   ): Promise<Written> {
     const { coordinator, clock } = this.#deps;
     const expiry = ttlSeconds === undefined ? {} : { expiresMs: clock.nowMs() + 1_000 * ttlSeconds };
     const make = (version: Version) => ({ ...value, contentType, version, ...expiry });
-    return { ...await coordinator.write(place, make, signal), ...expiry };
+    return { ...await coordinator.write(place, make, { signal, consistency }), ...expiry };
   }
 
   #streamChunks(

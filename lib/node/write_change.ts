@@ -28,8 +28,11 @@ export type WriteOutcome =
     /** Whether the key had a value (not a deletion) before. */
     readonly hadValue: boolean;
   }
-  /** Something greater is held, or was collected: `held` is its version. */
-  | { readonly kind: "stale"; readonly held: Version; readonly hadValue: boolean };
+  /**
+   * Something greater is known: "stale": of this key; "collected": only the floor of its partition, which may be of
+   * another key. `held` is the greatest known.
+   */
+  | { readonly kind: "stale" | "collected"; readonly held: Version; readonly hadValue: boolean };
 
 /** What decisions about records are made with. Replaced when the database has to be read anew. */
 export interface Books {
@@ -61,9 +64,9 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
         ? judgeMerge(own.head, held, damaged.has(key))
         : judgeWrite(own.head, grounds, batch.floors.get(partition) ?? floors.get(partition));
       if (verdict !== "stored") {
-        return verdict === "duplicate"
-          ? { kind: verdict, hadValue }
-          : { kind: "stale", held: verdict, hadValue };
+        if (verdict === "duplicate") return { kind: verdict, hadValue };
+        const outdone = held !== undefined && compareHeads(held.head, own.head) > 0;
+        return { kind: outdone ? "stale" : "collected", held: verdict, hadValue };
       }
       const valueBytes = own.head.valueBytes;
       if (

@@ -35,7 +35,8 @@ class Model {
     const verdict = mode === "client" ? this.#judgeClient(key, record, held) : judgeMerge(record, held);
     if (verdict === "stored") this.records.set(key, record);
     if (verdict === "stored" || verdict === "duplicate") return { kind: verdict, hadValue };
-    return { kind: "stale", held: verdict, hadValue };
+    const outdone = held !== undefined && compareVersions(held.version, record.version) >= 0;
+    return { kind: outdone ? "stale" : "collected", held: verdict, hadValue };
   }
 
   drop(key: string, dropped: Version): boolean {

@@ -103,7 +103,11 @@ Deno.test("storage given a floor, then client writes must be above it and merges
   const { partition } = place("a");
   await storage.raiseFloor(partition, version(10));
   await storage.raiseFloor(partition, version(8));
-  assertEquals(await write(storage, "a", value(10)), { kind: "stale", held: version(10), hadValue: false });
+  assertEquals(await write(storage, "a", value(10)), {
+    kind: "collected",
+    held: version(10),
+    hadValue: false,
+  });
   assertEquals((await write(storage, "a", value(9), "merge")).kind, "stored");
   assertEquals(await write(storage, "a", value(9)), { kind: "duplicate", hadValue: true });
   assertEquals((await write(storage, "a", value(11))).kind, "stored");
@@ -119,7 +123,7 @@ Deno.test("storage given a floor and a write above and below it in one commit, t
     write(storage, "a", value(9)),
     write(storage, "a", value(11)),
   ]);
-  assertEquals([below.kind, above.kind], ["stale", "stored"]);
+  assertEquals([below.kind, above.kind], ["collected", "stored"]);
 });
 
 Deno.test("storage given a record is dropped, then only at the version that is held, and for good", async () => {
