@@ -53,7 +53,7 @@ export interface WhereIsAnswer {
   readonly nodes: readonly string[];
 }
 
-/** `POST /balance`, `POST /purge`, `POST /leave`: 202 with `Location`; `GET /tasks/{id}`: 200. */
+/** `POST /balance`, `POST /purge`, `POST /leave`: 202 with `Location`; `GET /tasks/{id}`, `DELETE /tasks/leave`: 200. */
 export interface TaskAnswer {
   readonly id: string;
   readonly kind: "balance" | "purge" | "leave";
@@ -66,6 +66,56 @@ export interface TaskAnswer {
   readonly error: string | null;
   readonly started: number;
   readonly ended: number | null;
+  /** How far the others are in taking over from a node that leaves; absent for other tasks. */
+  readonly change?: ChangeAnswer;
+}
+
+/** How far an open change of the ring is, over all nodes that still fetch. What is absent is not known. */
+export interface ChangeAnswer {
+  readonly partitionsLeft: number;
+  readonly bytesLeft?: number;
+  readonly bytesPerSecond: number;
+  readonly secondsLeft?: number;
+  /** Whom it waits for. */
+  readonly fetching: readonly {
+    readonly address: string;
+    readonly reachable: boolean;
+    readonly partitionsLeft?: number;
+    readonly bytesLeft?: number;
+    readonly bytesPerSecond: number;
+    readonly error?: string;
+  }[];
+}
+
+/** Copies of partitions that move, and the bytes of their values; `unknown` of the partitions nobody can tell of. */
+export interface MovedAnswer {
+  readonly partitions: number;
+  readonly bytes: number;
+  readonly unknown: number;
+}
+
+/** `GET /plan`, 200: what a change of the ring would move. */
+export interface PlanAnswer {
+  readonly kind: "join" | "leave" | "remove" | "weight";
+  readonly address: string;
+  /** Why it cannot be done now; empty where it can. */
+  readonly obstacles: readonly string[];
+  readonly warnings: readonly string[];
+  readonly total: MovedAnswer;
+  readonly nodes: readonly {
+    readonly address: string;
+    readonly weight: number;
+    readonly zone?: string;
+    /** Partitions held before and after. */
+    readonly before: number;
+    readonly after: number;
+    readonly gained: MovedAnswer;
+    readonly lost: number;
+    /** Its part of all copies afterwards, 0 to 1. */
+    readonly share: number;
+  }[];
+  readonly zones: readonly { readonly zone: string; readonly share: number }[];
+  readonly moves: readonly (MovedAnswer & { readonly from: string; readonly to: string })[];
 }
 
 /** `GET /nodes`, `POST /nodes`, `DELETE /nodes/{host:port}`: 200. */
@@ -112,6 +162,10 @@ export interface StatusAnswer extends RingAnswer {
   readonly countsComplete: boolean;
   readonly localKeys: number;
   readonly localBytes: number;
+  /** How far the open change of the ring is; null while nothing changes. */
+  readonly change: ChangeAnswer | null;
+  /** How things are, where that needs nobody's attention. */
+  readonly notes: readonly string[];
   readonly warnings: readonly string[];
   /** Seconds since every partition of the node was last compared with all its other owners, and made equal. */
   readonly oldestVerifiedSeconds: number;

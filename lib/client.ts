@@ -4,6 +4,7 @@ import type {
   DeleteAnswer,
   HasKeyAnswer,
   KeysAnswer,
+  PlanAnswer,
   PutAnswer,
   RingAnswer,
   StatusAnswer,
@@ -20,7 +21,7 @@ import {
   type Via,
 } from "./client/call.ts";
 import { ProblemError } from "./client/errors.ts";
-import { runTask, type TaskOptions } from "./client/tasks.ts";
+import { cancelLeave, runTask, type TaskOptions } from "./client/tasks.ts";
 import { sha256OfReprDigest, verifiedStream } from "./client/value_stream.ts";
 import { type ClientClock, PROCESS_CLOCK } from "./client/watchdog.ts";
 
@@ -236,6 +237,18 @@ export class MyDhtClient {
       headers: this.#authorization(),
       signal: options.signal,
     });
+  }
+
+  /** Has a node that is leaving stay in the ring. */
+  cancelLeave(address: string, options: CallOptions = {}): Promise<TaskAnswer> {
+    const via = { ...this.#via, servers: [normalAddress(address)] };
+    return cancelLeave(via, this.#authorization(), options.signal);
+  }
+
+  /** What a change of the ring would move; nothing moves. `query` is that of `GET /plan`. */
+  async plan(query: Readonly<Record<string, string>>, options: CallOptions = {}): Promise<PlanAnswer> {
+    const path = `/plan?${new URLSearchParams(query)}`;
+    return await this.#json<PlanAnswer>({ method: "GET", path, signal: options.signal });
   }
 
   #task(kind: TaskAnswer["kind"], address: string | undefined, options: TaskOptions): Promise<TaskAnswer> {

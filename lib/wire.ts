@@ -215,6 +215,18 @@ const OPERATIONS = {
   welcome: { ask: shape({ ring }), answer: nothing },
   /** Whether the peer itself reaches another node. */
   probe: { ask: shape({ address: text }), answer: shape({ reached: flag }) },
+  /** How far the peer is in fetching its share of the newest layout of `live`, its own. */
+  progress: {
+    ask: nothing,
+    answer: shape({
+      live: text,
+      partitionsLeft: uint,
+      bytesLeft: optional(uint),
+      bytesPerSecond: uint,
+      error: optional(text),
+      diskFull: flag,
+    }),
+  },
   startTask: { ask: shape({ id: text, kind: oneOf("balance") }), answer: nothing },
   task: { ask: shape({ id: text }), answer: shape({ task: optional(task) }) },
 } as const;

@@ -69,7 +69,7 @@ function parseJoin(body: Uint8Array): JoinBody {
     throw invalidBody("incarnation is not a whole number of 1 or more");
   }
   if (weight !== undefined && !isWeight(weight)) throw invalidBody("weight is not a number from 0.01 to 100");
-  if (zone !== undefined && !(typeof zone === "string" && ZONE.test(zone))) {
+  if (zone !== undefined && !isZone(zone)) {
     throw invalidBody("zone is not the name of a zone");
   }
   return {
@@ -81,7 +81,13 @@ function parseJoin(body: Uint8Array): JoinBody {
   };
 }
 
-function isWeight(value: unknown): value is number {
+/** Whether it may be the name of a zone. */
+export function isZone(value: unknown): value is string {
+  return typeof value === "string" && ZONE.test(value);
+}
+
+/** Whether it may be the weight of a node. */
+export function isWeight(value: unknown): value is number {
   return typeof value === "number" && value >= 0.01 && value <= 100;
 }
 
@@ -99,7 +105,8 @@ function invalidBody(reason: string): HttpProblem {
   return new HttpProblem("invalid_body", `Cannot let a node join: ${reason}`);
 }
 
-function parseAddress(raw: string): string {
+/** The address in a part of a URL, percent-encoded. @throws {HttpProblem} `invalid_address` */
+export function parseAddress(raw: string): string {
   try {
     const address = decodeURIComponent(raw);
     if (isAddress(address)) return address;

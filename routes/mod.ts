@@ -13,13 +13,14 @@ import { HttpMetrics } from "./http_metrics.ts";
 import { deleteValue, getValue, hasKey, putValue, whereIs } from "./keys.ts";
 import { listKeys } from "./listing.ts";
 import { joinRing, removeNode, showRing } from "./members.ts";
+import { showPlan } from "./plan.ts";
 import { HttpProblem, isExpected, problemResponse } from "./problem.ts";
 import { receiveMessage } from "./replica.ts";
 import { BodyWatch } from "./request_body.ts";
 import { withoutBody } from "./respond.ts";
 import { showStatus } from "./status.ts";
 import { splitTarget } from "./target.ts";
-import { showTask, startBalance, startLeave, startPurge } from "./tasks.ts";
+import { cancelTask, showTask, startBalance, startLeave, startPurge } from "./tasks.ts";
 
 export type { RouteDeps } from "./call.ts";
 
@@ -46,7 +47,8 @@ const ROUTES: readonly Route[] = [
   { path: "/balance", POST: startBalance, secret: ["POST"] },
   { path: "/purge", POST: startPurge, secret: ["POST"] },
   { path: "/leave", POST: startLeave, secret: ["POST"] },
-  { path: "/tasks/{id}", GET: showTask },
+  { path: "/plan", GET: showPlan },
+  { path: "/tasks/{id}", GET: showTask, DELETE: cancelTask, secret: ["DELETE"] },
   { path: "/healthz", GET: live },
   { path: "/readyz", GET: ready },
   { path: "/metrics", GET: showMetrics },

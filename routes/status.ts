@@ -72,6 +72,8 @@ function statusAnswer(status: StatusView, version: string): StatusAnswer {
     countsComplete: status.countsComplete,
     localKeys: status.localKeys,
     localBytes: status.localBytes,
+    change: status.change ?? null,
+    notes: status.notes,
     warnings: status.warnings,
     oldestVerifiedSeconds: status.oldestVerifiedMs / 1000,
     background: status.background.map(({ error, completedMs, ...view }) => ({

@@ -2,6 +2,7 @@ import { STATUS_CODE } from "@std/http/status";
 import type { TaskAnswer } from "../lib/api.ts";
 import type { TaskView } from "../lib/node/service.ts";
 import type { Call } from "./call.ts";
+import { HttpProblem } from "./problem.ts";
 import { json } from "./respond.ts";
 
 /** `POST /balance`: starts comparing and exchanging on all nodes. */
@@ -22,6 +23,17 @@ export async function startLeave({ deps }: Call): Promise<Response> {
 /** `GET /tasks/{id}`: how far a task is. */
 export async function showTask({ rest, deps }: Call): Promise<Response> {
   return json(taskAnswer(await deps.node.task(rest)));
+}
+
+/** `DELETE /tasks/leave`: has a node that is leaving stay; no other task can be cancelled. */
+export async function cancelTask({ rest, deps }: Call): Promise<Response> {
+  if (rest !== "leave") {
+    await deps.node.task(rest);
+    throw new HttpProblem("method_not_allowed", `Cannot cancel task ${rest}: only a leave can be cancelled`, {
+      headers: { allow: "GET, HEAD, OPTIONS" },
+    });
+  }
+  return json(taskAnswer(await deps.node.cancelLeave()));
 }
 
 function started(task: TaskView): Response {

@@ -115,6 +115,20 @@ const SAMPLES: Samples = {
   exchange: { asks: [{ hash: "ff" }], answers: [{ ring: undefined, nowMs: 7 }, { ring: RING, nowMs: 7 }] },
   merge: { asks: [{ ring: RING }, { ring: { ...RING, members: new Map() } }], answers: [{}] },
   welcome: { asks: [{ ring: RING }], answers: [{}] },
+  progress: {
+    asks: [{}],
+    answers: [
+      { live: "l", partitionsLeft: 1, bytesLeft: 2, bytesPerSecond: 3, error: "e", diskFull: true },
+      {
+        live: "l",
+        partitionsLeft: 1,
+        bytesLeft: undefined,
+        bytesPerSecond: 3,
+        error: undefined,
+        diskFull: false,
+      },
+    ],
+  },
   probe: { asks: [{ address: "a:1" }], answers: [{ reached: false }] },
   startTask: { asks: [{ id: "t", kind: "balance" }], answers: [{}] },
   task: {

@@ -173,9 +173,35 @@ export const COMMANDS: readonly Command[] = [
     notes: ["Without HOST:PORT, the asked node."],
   }),
   command("leave", "let a node hand over what it holds and leave the ring", {
-    usage: ["leave HOST:PORT"],
+    usage: ["leave HOST:PORT", "leave HOST:PORT --cancel"],
     operands: [NODE],
-    flags: [NODE_FLAG, JSON_FLAG, SECRET_FLAG],
+    flags: [
+      NODE_FLAG,
+      { name: "cancel", help: "have a node that is leaving stay" },
+      JSON_FLAG,
+      SECRET_FLAG,
+    ],
+    notes: ["The node serves until the others hold all of it. Ctrl-C here ends the waiting, not the leave."],
+  }),
+  command("plan", "show what a change of the ring would move, and change nothing", {
+    usage: [
+      "plan join [HOST:PORT] [--weight W] [--zone Z]",
+      "plan leave HOST:PORT",
+      "plan remove HOST:PORT",
+      "plan weight HOST:PORT W",
+    ],
+    operands: [
+      { label: "CHANGE", flag: "", required: true },
+      { ...NODE, required: false },
+      { label: "W", flag: "weight", required: false },
+    ],
+    flags: [
+      NODE_FLAG,
+      { name: "weight", value: "W", help: "share of the data, relative to the others, 0.01 to 100" },
+      { name: "zone", value: "Z", help: "zone of the node that joins" },
+      JSON_FLAG,
+    ],
+    notes: ["Exit code 1 where it cannot be done now."],
   }),
   command("remove", "remove a node that is gone for good", {
     usage: ["remove HOST:PORT"],
@@ -352,11 +378,26 @@ function conflictOf(
         : `del --prefix deletes every key that begins with "${
           values.get("prefix")
         }": add --yes if that is meant`;
+    case "plan":
+      return planConflict(values);
     case "download":
       return given("prefix") ? undefined : 'download needs --prefix P ("" for all keys)';
     default:
       return undefined;
   }
+}
+
+/** What each change takes beside its name. */
+function planConflict(values: ReadonlyMap<string, string>): string | undefined {
+  const change = values.get("CHANGE") ?? "";
+  if (!["join", "leave", "remove", "weight"].includes(change)) {
+    return `"${change}" is no change that can be planned: join, leave, remove or weight`;
+  }
+  if (change !== "join" && !values.has("key")) return `plan ${change} needs HOST:PORT`;
+  if (change === "weight" && !values.has("weight")) return "plan weight needs HOST:PORT W";
+  if (change !== "join" && values.has("zone")) return `plan ${change} takes no --zone`;
+  const takesWeight = change === "join" || change === "weight";
+  return takesWeight || !values.has("weight") ? undefined : `plan ${change} takes no weight`;
 }
 
 /** `put -k --value x` would otherwise store "x" under the key "--value". */

@@ -1,5 +1,5 @@
 import { formatAddress, parseAddress } from "../address.ts";
-import type { RingAnswer, StatusAnswer, TaskAnswer } from "../api.ts";
+import type { ChangeAnswer, RingAnswer, StatusAnswer, TaskAnswer } from "../api.ts";
 import type { TaskOptions } from "../client.ts";
 import { EXIT, UsageError } from "./failures.ts";
 import { bytesText, countText, momentText, spanText, visible } from "./format.ts";
@@ -19,11 +19,15 @@ export function purge(session: Session): Promise<number> {
   return runTask(session, "PURGE ok", (options) => client.purge(address, options));
 }
 
-/** `leave`: a node hands over what it holds and goes. */
-export function leave(session: Session): Promise<number> {
+/** `leave`: a node hands over what it holds and goes; or stays after all. */
+export async function leave(session: Session): Promise<number> {
   const client = session.client({ withSecret: true });
   const address = nodeName(session);
-  return runTask(session, "LEAVE ok", (options) => client.leave(address, options));
+  if (session.has("cancel")) {
+    await session.answer(await client.cancelLeave(address), "LEAVE cancelled");
+    return EXIT.ok;
+  }
+  return await runTask(session, "LEAVE ok", (options) => client.leave(address, options));
 }
 
 /** `remove`: a node that is gone is taken out of the ring. */
@@ -34,7 +38,8 @@ export async function remove(session: Session): Promise<number> {
   return EXIT.ok;
 }
 
-function nodeName(session: Session): string {
+/** The node that is named. @throws {UsageError} Where that is no address. */
+export function nodeName(session: Session): string {
   try {
     return formatAddress(parseAddress(session.required("key")));
   } catch (error) {
@@ -64,6 +69,7 @@ async function runTask(
 
 /** What a task has done so far. */
 function taskText(task: TaskAnswer): string {
+  if (task.kind === "leave") return `leave: ${leaveText(task.change)}`;
   const counts = [
     `${task.compared} compared`,
     `${task.sent} sent`,
@@ -72,6 +78,22 @@ function taskText(task: TaskAnswer): string {
     ...(task.failed > 0 ? [`${task.failed} failed`] : []),
   ];
   return `${task.kind}: ${counts.join(", ")}`;
+}
+
+/** How far the others are in taking over: `1024 partitions, 12 MB left, 3 MB/s, 4 s left; waiting for HOST:PORT`. */
+function leaveText(change: ChangeAnswer | undefined): string {
+  if (change === undefined) return "the other nodes are taking over";
+  const { partitionsLeft, bytesLeft, bytesPerSecond, secondsLeft, fetching } = change;
+  const waiting = fetching.map(({ address, reachable, error }) =>
+    reachable ? `${address}${error === undefined ? "" : ` (${error})`}` : `${address}, which does not answer`
+  );
+  const counts = [
+    countText(partitionsLeft, "partition"),
+    bytesLeft === undefined ? "an unknown number of bytes left" : `${bytesText(bytesLeft)} left`,
+    ...(bytesPerSecond > 0 ? [`${bytesText(bytesPerSecond)}/s`] : []),
+    ...(secondsLeft !== undefined && secondsLeft > 0 ? [`${spanText(secondsLeft)} left`] : []),
+  ];
+  return `${counts.join(", ")}${waiting.length === 0 ? "" : `; waiting for ${waiting.join(", ")}`}`;
 }
 
 /** One line on stderr that changes, where that is a terminal. */
@@ -191,6 +213,7 @@ export function statusLines(answer: StatusAnswer): string[] {
     ["keys", `${countText(answer.keys, "key")}, ${bytesText(answer.bytes)}${counted}`],
     ["here", `${countText(answer.localKeys, "key")}, ${bytesText(answer.localBytes)}`],
     ["data", `every partition verified within ${spanText(answer.oldestVerifiedSeconds)}`],
+    ...answer.notes.map((note): [string, string] => ["well", note]),
     ...answer.warnings.map((warning): [string, string] => ["note", warning]),
   ];
   return facts.map(([name, text]) => `${name}  ${visible(text)}`);

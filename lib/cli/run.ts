@@ -74,6 +74,7 @@ async function findAction(name: string): Promise<Action> {
     balance: async () => (await ring()).balance,
     purge: async () => (await ring()).purge,
     leave: async () => (await ring()).leave,
+    plan: async () => (await import("./plan_command.ts")).plan,
     remove: async () => (await ring()).remove,
   };
   return await actions[name]!();

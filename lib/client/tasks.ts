@@ -49,3 +49,12 @@ export async function runTask(
   if (task.error !== null) throw new TaskFailedError(started.server, task);
   return task;
 }
+
+/** Cancels the leave of the node that is asked; its task has then ended. */
+export async function cancelLeave(
+  via: Via,
+  headers: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
+): Promise<TaskAnswer> {
+  return (await callJson<TaskAnswer>(via, { method: "DELETE", path: "/tasks/leave", headers, signal })).json;
+}

@@ -30,6 +30,7 @@ export class ClaimedStore {
   readonly #onLost: () => void;
   #claim: Claim | undefined;
   #lost = false;
+  #full = false;
   #mustReclaim = false;
   #reclaiming: Promise<void> | undefined;
 
@@ -58,6 +59,11 @@ export class ClaimedStore {
   /** Whether somebody else has claimed the database. */
   get lost(): boolean {
     return this.#lost;
+  }
+
+  /** Whether the disk had no room for what was last to be written. */
+  get full(): boolean {
+    return this.#full;
   }
 
   async getMany(keys: readonly StoreKey[]): Promise<(StoreEntry | undefined)[]> {
@@ -89,8 +95,10 @@ export class ClaimedStore {
     } catch (cause) {
       // It may still land. Whatever follows is made to depend on a new claim, which keeps it from landing late.
       if (cause instanceof StoreUnknownError) this.#mustReclaim = true;
+      if (cause instanceof StoreFullError) this.#full = true;
       throw failed("write the database", cause);
     }
+    this.#full = false;
     if (applied) return;
     await this.#learnWhoOwns();
     throw new DhtError("store_failed", "Cannot write the database: the claim was renewed meanwhile");

@@ -7,6 +7,7 @@ import {
   isActive,
   type Member,
   type MemberShare,
+  type MemberState,
   raiseIncarnation,
   type RingState,
 } from "../core/membership.ts";
@@ -136,10 +137,33 @@ export class MembershipService {
     await this.#gossip.announce();
   }
 
-  /** Says what this node itself is about to do, and tells all; returns whether any of them has heard it. */
-  async setSelf(state: "leaving" | "left"): Promise<boolean> {
-    await this.#keeper.update((ring) => changeMember(ring, this.#keeper.self.address, { state }));
-    return await this.#gossip.announce();
+  /** Says that this node is about to leave, and tells all. */
+  async startLeaving(): Promise<void> {
+    await this.#changeSelf("up", "leaving");
+    await this.#gossip.announce();
+  }
+
+  /** Takes that back, and tells all; false where this node is not leaving, or has left already. */
+  async stayAfterAll(): Promise<boolean> {
+    const changed = await this.#changeSelf("leaving", "up");
+    if (changed) await this.#gossip.announce();
+    return changed;
+  }
+
+  /** Says that this node has left; returns whether anybody has heard it, `undefined` where it was not leaving. */
+  async sayLeft(): Promise<boolean | undefined> {
+    return await this.#changeSelf("leaving", "left") ? await this.#gossip.announce() : undefined;
+  }
+
+  /** One change after the other: of a cancellation and a goodbye only the first counts. */
+  async #changeSelf(from: MemberState, to: MemberState): Promise<boolean> {
+    const { address } = this.#keeper.self;
+    let changed = false;
+    await this.#keeper.update((ring) => {
+      changed = ring.members.get(address)?.state === from;
+      return changed ? changeMember(ring, address, { state: to }) : ring;
+    });
+    return changed;
   }
 
   /** Whether this node is the only one that stays: there is nobody to hand anything to. */

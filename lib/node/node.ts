@@ -1,8 +1,9 @@
 import { DhtError } from "../core/errors.ts";
 import { isDue } from "../core/expiry.ts";
 import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
-import { addressOf, isChanging } from "../core/layout.ts";
-import { type MemberShare, unsyncedMembers } from "../core/membership.ts";
+import { addressOf } from "../core/layout.ts";
+import type { MemberShare } from "../core/membership.ts";
+import type { Plan, PlannedChange } from "../core/plan.ts";
 import type { BackgroundRates } from "../core/rates.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -13,13 +14,16 @@ import { type Background, backgroundTasks } from "./background.ts";
 import { balance, purge } from "./balance.ts";
 import { balanceRing } from "./balance_ring.ts";
 import { ClockSkew } from "./clock_skew.ts";
+import { ChangeProgress } from "./change_progress.ts";
 import { Coordinator, type Place } from "./coordinator.ts";
 import { Exchange } from "./exchange.ts";
 import { Gossip } from "./gossip.ts";
 import { HintedHandoff } from "./hinted_handoff.ts";
+import { LEAVE_LINGER_MS, Leaving } from "./leaving.ts";
 import { listKeys } from "./listing.ts";
 import { MembershipService } from "./membership.ts";
 import { nodeMetrics } from "./metrics.ts";
+import { makePlan } from "./plan.ts";
 import { PartitionTrees } from "./partition_trees.ts";
 import { Peers } from "./peers.ts";
 import { Repair } from "./repair.ts";
@@ -48,13 +52,6 @@ import { Values } from "./values.ts";
 
 /** Time between two steps of clearing away what superseded values left behind. */
 const GARBAGE_INTERVAL_MS = 5_000;
-/** How long a leaving node waits between two looks at whether the others have taken over. */
-const LEAVE_POLL_MS = 200;
-/** Time between two lines that say whom it waits for. */
-const LEAVE_REPORT_MS = 5_000;
-/** How long a node that has left answers whoever asks after the task: longer than a client waits between two looks. */
-const LEAVE_LINGER_MS = 3_000;
-
 /** The world a node runs in. */
 export interface NodeDeps {
   readonly storage: Storage;
@@ -69,6 +66,9 @@ export interface NodeDeps {
   readonly rates?: BackgroundRates;
   /** Mean time between two comparisons with all other owners; a minute where absent. */
   readonly antiEntropyMs?: number;
+  /** Mean pause between two times that the whole disk is verified; an hour where absent. */
+  /** How the process was started, where people should know it: a sentence each. */
+  readonly notes?: readonly string[];
   /** Called once this node has left: the process may end. */
   onLeft(): void;
   /** Called once the ring turns out to have removed or replaced this store: the process should end. */
@@ -94,6 +94,7 @@ export class DhtNode implements NodeService {
   readonly #trees: PartitionTrees;
   readonly #background: Background;
   readonly #clockSkew: ClockSkew;
+  readonly #leaving: Leaving;
   readonly #stopping = new AbortController();
   readonly #loops: Promise<void>[] = [];
 
@@ -133,16 +134,24 @@ export class DhtNode implements NodeService {
       { ...shared, ...(antiEntropyMs === undefined ? {} : { antiEntropyMs }) },
       this.#stopping.signal,
     );
+    const progress = new ChangeProgress({ ...shared, transfer: this.#transfer });
+    this.#leaving = new Leaving(
+      { ...shared, membership, progress, gossip: this.#gossip, tasks: this.#tasks, onLeft: deps.onLeft },
+      this.#stopping.signal,
+    );
     this.#status = new StatusService({
       ...shared,
+      progress,
       antiEntropy: this.#antiEntropy,
       membership,
       version: deps.version,
+      notes: deps.notes ?? [],
     });
     this.#replica = new Replica({
       ...shared,
       hints,
       tasks: this.#tasks,
+      progress: () => progress.own(),
       pullRecord: (source, place, record) => this.#exchange.pullBlob({ peer: source }, place, record),
       admit: (joiner) => membership.admit(joiner),
       welcome: (ring) => membership.welcome(ring),
@@ -289,15 +298,17 @@ export class DhtNode implements NodeService {
   // deno-lint-ignore require-await -- what it throws rejects
   async leave({ lingerMs = LEAVE_LINGER_MS } = {}): Promise<TaskView> {
     this.#assertInRing();
-    if (this.#tasks.find("leave")?.error !== undefined) this.#tasks.forget("leave");
-    const work = async () => {
-      await this.#leave().catch((error) => {
-        this.#deps.log.event("error", "leave_failed", `Could not leave the ring: ${sentence(error)}`);
-        throw error;
-      });
-      void this.#goAfter(lingerMs);
-    };
-    return this.#tasks.start("leave", work, "leave");
+    return this.#leaving.start(lingerMs);
+  }
+
+  async cancelLeave(): Promise<TaskView> {
+    this.#assertInRing();
+    return await this.#leaving.cancel();
+  }
+
+  async plan(change: PlannedChange): Promise<Plan> {
+    this.#assertServing();
+    return await makePlan({ keeper: this.#deps.keeper, peers: this.#peers }, change);
   }
 
   // deno-lint-ignore require-await -- what it throws rejects
@@ -322,51 +333,6 @@ export class DhtNode implements NodeService {
 
   receive(message: Uint8Array): Promise<Uint8Array> {
     return this.#replica.receive(message);
-  }
-
-  /** Waits until the others hold what this node holds; the last node of a ring only stops. */
-  async #leave(): Promise<void> {
-    const { keeper, clock, log } = this.#deps;
-    const { signal } = this.#stopping;
-    // A start that is still under way takes back a leave, which it thinks was of the run before.
-    await this.#membership.entered;
-    if (!this.#membership.isLast()) {
-      log.event("info", "leaving", "Leaving the ring: the other nodes are taking over");
-      await this.#membership.setSelf("leaving");
-      let saidMs = clock.monotonicMs();
-      while (isChanging(keeper.live) || keeper.live.base.has(keeper.selfId)) {
-        if (this.#membership.isLast()) break;
-        await clock.sleep(LEAVE_POLL_MS, signal);
-        if (clock.monotonicMs() - saidMs < LEAVE_REPORT_MS) continue;
-        saidMs = clock.monotonicMs();
-        const waiting = unsyncedMembers(keeper.state, keeper.live).map((member) => member.address);
-        log.event("info", "still_leaving", `Still leaving: waiting for ${waiting.join(", ")} to take over`);
-      }
-    }
-    const isLast = this.#membership.isLast();
-    if (!isLast) await this.#sayGoodbye();
-    // Others that are leaving, too, would wait for this node to take over.
-    else if (!this.#membership.isAlone()) await this.#membership.setSelf("leaving");
-    log.event(
-      "info",
-      "left",
-      isLast ? "The last node of the ring stops and keeps its data" : "Left the ring",
-    );
-  }
-
-  async #goAfter(ms: number): Promise<void> {
-    if (ms > 0) await this.#deps.clock.sleep(ms, this.#stopping.signal).catch(() => {});
-    this.#deps.onLeft();
-  }
-
-  /** Says that this node has left, until another has heard it: else they would wait for it for ever. */
-  async #sayGoodbye(): Promise<void> {
-    const { clock } = this.#deps;
-    let heard = await this.#membership.setSelf("left");
-    while (!heard) {
-      await clock.sleep(LEAVE_POLL_MS, this.#stopping.signal);
-      heard = await this.#gossip.announce();
-    }
   }
 
   /** @throws {DhtError} "not_in_ring" where this node must not serve, lest it answer for a ring it is not in. */

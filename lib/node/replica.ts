@@ -43,6 +43,8 @@ export interface ReplicaDeps {
   /** Takes the word of a ring that it has taken this node in. */
   welcome(ring: RingState): Promise<void>;
   startBalance(id: string): void;
+  /** How far this node is in fetching its share of the newest layout. */
+  progress(): Promise<Answer<"progress">>;
   /** Called with the state of a ring that is not this node's but lists this node's address. */
   foreignRing(ringId: string): void;
 }
@@ -253,6 +255,7 @@ function ringHandlers(deps: ReplicaDeps): Omit<Handlers, DataOperation> {
       return {};
     },
     probe: async ({ address }) => ({ reached: await answers(peers, keeper.state, address) }),
+    progress: () => deps.progress(),
     startTask: ({ id }) => {
       deps.startBalance(id);
       return Promise.resolve({});

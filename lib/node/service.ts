@@ -3,6 +3,7 @@
  * in their place. `lib/node/node.ts` is the one that does it.
  */
 import type { Version } from "../core/hlc.ts";
+import type { Plan, PlannedChange } from "../core/plan.ts";
 import type { BackgroundView } from "./background.ts";
 
 /** Options every request of a client takes. */
@@ -127,6 +128,27 @@ export interface RingView {
   readonly nodes: readonly NodeView[];
 }
 
+/** How far a member that still fetches its share of the newest layout is; what is absent is not known. */
+export interface FetchingView {
+  readonly address: string;
+  readonly reachable: boolean;
+  readonly partitionsLeft?: number;
+  readonly bytesLeft?: number;
+  readonly bytesPerSecond: number;
+  /** The last thing that went wrong there, in one sentence. */
+  readonly error?: string;
+}
+
+/** How far an open change of layout is, over all nodes that still fetch. What is absent is not known. */
+export interface ChangeView {
+  readonly partitionsLeft: number;
+  readonly bytesLeft?: number;
+  readonly bytesPerSecond: number;
+  readonly secondsLeft?: number;
+  /** Whom it waits for. */
+  readonly fetching: readonly FetchingView[];
+}
+
 /** Work that runs in the background and is polled. */
 export interface TaskView {
   readonly id: string;
@@ -142,6 +164,8 @@ export interface TaskView {
   readonly error?: string;
   readonly startedMs: number;
   readonly endedMs?: number;
+  /** How far the others are in taking over from a node that leaves, a second or two ago. */
+  readonly change?: ChangeView;
 }
 
 /** Everything the status page shows but the table of keys. */
@@ -158,6 +182,10 @@ export interface StatusView {
   /** Keys with a value, and their bytes, that this node holds. */
   readonly localKeys: number;
   readonly localBytes: number;
+  /** How far the open change of layout is; absent while nothing changes. */
+  readonly change?: ChangeView;
+  /** How things are, where that needs nobody's attention: each one sentence. */
+  readonly notes: readonly string[];
   /** What an operator should know now, each one sentence. */
   readonly warnings: readonly string[];
   /** What this node does by itself, and how far it is. */
@@ -222,6 +250,10 @@ export interface NodeService {
   remove(address: string, options: { readonly force: boolean }): Promise<RingView>;
   /** Starts to leave; the process ends some time after the task is done. */
   leave(): Promise<TaskView>;
+  /** Has a node that is leaving stay; resolves once its task has ended with that. */
+  cancelLeave(): Promise<TaskView>;
+  /** What a change of the ring would move. */
+  plan(change: PlannedChange): Promise<Plan>;
   /** Starts comparing and exchanging on all nodes. */
   balance(): Promise<TaskView>;
   /** Starts dropping what is not this node's own. */

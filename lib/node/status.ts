@@ -1,15 +1,16 @@
 import { addressOf, isChanging } from "../core/layout.ts";
 import { idOf, isActive, type Member, unsyncedMembers } from "../core/membership.ts";
-import { readQuorum, writeQuorum } from "../core/quorum.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AntiEntropy } from "./anti_entropy.ts";
 import type { Background } from "./background.ts";
+import type { ChangeProgress } from "./change_progress.ts";
 import type { ClockSkew } from "./clock_skew.ts";
 import type { MembershipService } from "./membership.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
-import type { NodeView, RingView, StatusView } from "./service.ts";
+import type { ChangeView, NodeView, RingView, StatusView } from "./service.ts";
 import type { Storage } from "./storage.ts";
+import { type WarningFacts, Warnings } from "./warnings.ts";
 
 /** Counts are asked for at most that often, however many look at the page. */
 const COUNTS_MAX_AGE_MS = 2_000;
@@ -31,13 +32,17 @@ export interface StatusDeps {
   readonly background: Background;
   readonly antiEntropy: AntiEntropy;
   readonly clockSkew: ClockSkew;
+  readonly progress: ChangeProgress;
   readonly version: string;
+  /** How the process was started, where people should know it. */
+  readonly notes: readonly string[];
 }
 
 /** What a person wants to know of the ring, as this node sees it. */
 export class StatusService {
   readonly #deps: StatusDeps;
   readonly #startedMs: number;
+  readonly #warnings = new Warnings();
   #counts: { readonly atMs: number; readonly value: Promise<Counts> } | undefined;
 
   constructor(deps: StatusDeps) {
@@ -64,7 +69,12 @@ export class StatusService {
   async status(): Promise<StatusView> {
     const { storage, clock, version } = this.#deps;
     const ring = this.ring();
-    const [digests, counts] = await Promise.all([storage.digests(), this.#ringCounts()]);
+    const [digests, counts, change] = await Promise.all([
+      storage.digests(),
+      this.#ringCounts(),
+      this.#deps.progress.ring(),
+    ]);
+    const facts = this.#facts(ring, change);
     let localKeys = 0;
     let localBytes = 0;
     for (const digest of digests.values()) {
@@ -81,7 +91,9 @@ export class StatusService {
       countsComplete: counts.complete,
       localKeys,
       localBytes,
-      warnings: this.#warnings(ring),
+      ...(change === undefined ? {} : { change }),
+      notes: [...this.#warnings.notes(facts), ...this.#deps.notes],
+      warnings: [...this.#warnings.warnings(facts), ...this.#deps.clockSkew.warnings(ring.nodes.length)],
       background: Object.values(this.#deps.background).map((task) => task.view),
       oldestVerifiedMs: this.#deps.antiEntropy.oldestVerifiedMs,
     };
@@ -145,48 +157,16 @@ export class StatusService {
     return { keys: counts.keys, bytes: counts.bytes, complete: counts.partitions === state.partitions };
   }
 
-  #warnings(ring: RingView): string[] {
-    const { keeper, background, membership } = this.#deps;
-    const { live, state } = keeper;
-    const warnings: string[] = [];
-    const down = ring.nodes.filter((node) => !node.reachable).map((node) => node.address);
-    if (membership.foreignRing !== undefined) {
-      warnings.push(
-        `Ring ${membership.foreignRing} lists this node's address. Put this data directory aside and start with --server to rejoin it.`,
-      );
-    }
-    if (down.length > 0) warnings.push(`${down.join(", ")} ${down.length === 1 ? "does" : "do"} not answer.`);
-    warnings.push(...copiesWarning(live.newest.n, ring.replicas, down.length));
-    if (ring.changing) {
-      const waiting = unsyncedMembers(state, live).map((member) => member.address);
-      const blocked = waiting.filter((address) => down.includes(address));
-      warnings.push(
-        blocked.length > 0
-          ? `The ring is changing and waits for ${blocked.join(", ")}, which ${
-            blocked.length === 1 ? "is" : "are"
-          } down: start ${blocked.length === 1 ? "it" : "them"} again, or remove what is gone for good.`
-          : `The ring is changing; still fetching their share: ${waiting.join(", ")}.`,
-      );
-      const { error } = background.transfer.view;
-      if (error !== undefined) warnings.push(`Fetching this node's share: ${error}.`);
-    }
-    warnings.push(...this.#deps.clockSkew.warnings(ring.nodes.length));
-    return warnings;
+  #facts(ring: RingView, change: ChangeView | undefined): WarningFacts {
+    const { keeper, membership, storage } = this.#deps;
+    const { foreignRing } = membership;
+    return {
+      state: keeper.state,
+      live: keeper.live,
+      down: ring.nodes.filter((node) => !node.reachable).map((node) => node.address),
+      stats: storage.stats(),
+      ...(change === undefined ? {} : { change }),
+      ...(foreignRing === undefined ? {} : { foreignRing }),
+    };
   }
-}
-
-/** How many more nodes may fail, in words, where that is fewer than a person would want. */
-function copiesWarning(n: number, replicas: number, down: number): string[] {
-  const more = n < replicas ? ` Start more nodes to have ${replicas} copies.` : "";
-  if (n === 1) return [`Every key has one copy: nothing may fail.${more}`];
-  if (n === 2) {
-    return [
-      `Every key has two copies: while a node that holds it is down, a key is read and not written.${more}`,
-    ];
-  }
-  const spare = n - Math.max(writeQuorum(n), readQuorum(n)) - down;
-  if (spare <= 0 && down > 0) {
-    return ["No further node may fail: some keys could then be neither read nor written."];
-  }
-  return n < replicas ? [`Every key has ${n} copies of ${replicas} wanted: start more nodes.`] : [];
 }

@@ -322,6 +322,7 @@ export class Storage {
       openUploads: uploads.size,
       garbageBlobs: garbage.size,
       damagedRecords: damaged.size,
+      diskFull: this.#store.full,
     };
   }
 

@@ -13,4 +13,6 @@ export interface StorageStats {
   readonly openUploads: number;
   readonly garbageBlobs: number;
   readonly damagedRecords: number;
+  /** Whether the disk had no room for what was last to be written. */
+  readonly diskFull: boolean;
 }

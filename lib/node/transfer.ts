@@ -46,10 +46,19 @@ export interface TransferDeps {
 export class Transfer {
   readonly #deps: TransferDeps;
   #wake: (() => void) | undefined;
+  #pending: ReadonlyMap<number, number> = new Map();
 
   constructor(deps: TransferDeps) {
     this.#deps = deps;
     deps.keeper.onChange(() => this.#wake?.());
+  }
+
+  /**
+   * Partitions this node has yet to pull in the present round, with how many of their owners it still has to ask;
+   * another object in each round.
+   */
+  get pending(): ReadonlyMap<number, number> {
+    return this.#pending;
   }
 
   /** Does what each change of layout asks for, until `signal` is aborted. */
@@ -70,7 +79,7 @@ export class Transfer {
 
   async #synchronise(live: LiveLayouts, signal: AbortSignal): Promise<void> {
     const { keeper, gossip, log, background } = this.#deps;
-    const left = this.#sourcesNeeded(live);
+    const left = this.#pending = this.#sourcesNeeded(live);
     const task = emptyTask();
     if (left.size > 0) {
       log.event("info", "transfer_started", "Pulling partitions of the new layout", {

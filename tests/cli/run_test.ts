@@ -66,6 +66,8 @@ const STATUS: StatusAnswer = {
   countsComplete: true,
   localKeys: 2,
   localBytes: 20,
+  change: null,
+  notes: [],
   warnings: ["localhost:50141 does not answer"],
   oldestVerifiedSeconds: 75,
   background: [

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { DhtError } from "../../lib/core/errors.ts";
 import type { BackgroundView } from "../../lib/node/background.ts";
 import type { Version } from "../../lib/core/hlc.ts";
+import type { Plan, PlannedChange } from "../../lib/core/plan.ts";
 import type {
   ByteRange,
+  ChangeView,
   Consistency,
   FoundValue,
   JoinRequest,
@@ -42,7 +44,9 @@ export class FakeNode implements NodeService {
   );
   changing = false;
   warnings: string[] = [];
+  notes: string[] = [];
   background: BackgroundView[] = [];
+  change: ChangeView | undefined;
   notReady: string | undefined;
   /** What a method throws instead of answering. */
   readonly failures = new Map<Method, unknown>();
@@ -145,6 +149,8 @@ export class FakeNode implements NodeService {
         localKeys: this.held.size,
         localBytes: bytes,
         warnings: this.warnings,
+        notes: this.notes,
+        ...(this.change === undefined ? {} : { change: this.change }),
         background: this.background,
         oldestVerifiedMs: 61_000,
       };
@@ -180,6 +186,22 @@ export class FakeNode implements NodeService {
 
   leave(): Promise<TaskView> {
     return this.#promise("leave", () => this.#task("leave"));
+  }
+
+  cancelLeave(): Promise<TaskView> {
+    return this.#promise(
+      "cancelLeave",
+      () => ({ ...this.#task("leave"), done: true, error: "It was cancelled" }),
+    );
+  }
+
+  plan(change: PlannedChange): Promise<Plan> {
+    return this.#promise("plan", () => {
+      this.calls.push(["plan", change]);
+      const total = { partitions: 2, bytes: 30, unknown: 0 };
+      const empty = { obstacles: [], warnings: [], nodes: [], zones: [], moves: [] };
+      return { ...empty, kind: change.kind, address: change.address, total };
+    });
   }
 
   balance(): Promise<TaskView> {

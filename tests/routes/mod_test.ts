@@ -14,7 +14,8 @@ const ALLOWED = [
   ["/balance", "POST, OPTIONS"],
   ["/purge", "POST, OPTIONS"],
   ["/leave", "POST, OPTIONS"],
-  ["/tasks/t", "GET, HEAD, OPTIONS"],
+  ["/plan", "GET, HEAD, OPTIONS"],
+  ["/tasks/t", "GET, HEAD, DELETE, OPTIONS"],
   ["/healthz", "GET, HEAD, OPTIONS"],
   ["/readyz", "GET, HEAD, OPTIONS"],
   ["/metrics", "GET, HEAD, OPTIONS"],
@@ -160,6 +161,7 @@ const GUARDED = [
   ["POST", "/balance"],
   ["POST", "/purge"],
   ["POST", "/leave"],
+  ["DELETE", "/tasks/leave"],
   ["POST", PEER_PATH],
 ] as const;
 const JOIN = JSON.stringify({ address: "localhost:50143", storeId: "s4", incarnation: 1 });
