@@ -1,4 +1,5 @@
 import type { DeleteAnswer, ProblemAnswer, PutAnswer } from "../../lib/api.ts";
+import { uploadFetch } from "../../lib/client/upload_fetch.ts";
 import type { Version } from "../../lib/core/hlc.ts";
 import type { Outcome } from "../sim/history.ts";
 import { readPayload } from "../sim/payload.ts";
@@ -105,7 +106,7 @@ export async function failureOf(response: Response): Promise<Outcome> {
 }
 
 function request(address: string, key: string, query: string, init: RequestInit): Promise<Response> {
-  return fetch(keyUrl(address, key, query), { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  return uploadFetch(keyUrl(address, key, query), { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
 }
 
 async function asked(ask: () => Promise<Answered>): Promise<Answered> {
