@@ -110,6 +110,8 @@ const task = shape({
 const errorCode = oneOf(...DHT_ERROR_CODES);
 const nothing = shape({});
 const place = { partition: uint, key: text };
+const partitionFloor = shape({ partition: uint, floor: version });
+const tombstone = shape({ key: text, version, expired: flag });
 
 /**
  * What one node may ask of another. `lib/node/replica.ts` says which rely on the
@@ -135,10 +137,13 @@ const OPERATIONS = {
     ask: shape(place),
     answer: shape({ held: optional(version), hasValue: flag, floor: optional(version), nowMs: uint }),
   },
-  /** With `strict` a record that is damaged refuses the call; else it is answered as if there were none. */
+  /**
+   * With `strict` a record that is damaged refuses the call; else it is answered as if there were none. The floors
+   * are those of the items' partitions, of as many as have one, as they were once the heads had been looked up.
+   */
   heads: {
     ask: shape({ items: list(shape(place), 10_000), strict: optional(flag) }),
-    answer: shape({ heads: list(optional(head), 10_000) }),
+    answer: shape({ heads: list(optional(head), 10_000), floors: list(partitionFloor, 10_000) }),
   },
   readChunks: {
     ask: shape({ blobId: text, first: uint, count: uint }),
@@ -168,12 +173,28 @@ const OPERATIONS = {
       floor: optional(version),
     }),
   },
-  /** Digests of those partitions that are not empty; of all where none are named. */
+  /** Digests of those partitions that are not empty, and the floors of those that have one; of all where none are named. */
   digests: {
     ask: shape({ partitions: optional(list(uint)) }),
     answer: shape({
       digests: list(shape({ partition: uint, records: uint, values: uint, valueBytes: uint, hash: text })),
+      floors: list(partitionFloor),
     }),
+  },
+  /** Raises the floor of a partition: what was accepted below it before is on the disk, nothing else ever will be. */
+  raiseFloor: { ask: partitionFloor, answer: nothing },
+  /**
+   * Whether the peer holds just these tombstones on its disk, in their order; it stores those that it holds less
+   * than. One beside a damaged record, or a greater one, is not confirmed.
+   */
+  confirmTombstones: {
+    ask: shape({ partition: uint, tombstones: list(tombstone, 1_000) }),
+    answer: shape({ confirmed: list(flag, 1_000) }),
+  },
+  /** Forgets tombstones that every owner has confirmed; the floor of the partition takes their place. */
+  collectTombstones: {
+    ask: shape({ partition: uint, tombstones: list(tombstone, 1_000) }),
+    answer: shape({ removed: uint }),
   },
   /** Hashes of nodes of the tree over those partitions that this node and `owner`, who asks, both own. */
   tree: {

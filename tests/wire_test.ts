@@ -73,7 +73,7 @@ const SAMPLES: Samples = {
   read: { asks: [PLACE], answers: [{ record: undefined }, { record: RECORD }, { record: TOMBSTONE }] },
   heads: {
     asks: [{ items: [], strict: undefined }, { items: [PLACE, PLACE], strict: true }],
-    answers: [{ heads: [HEAD, undefined] }],
+    answers: [{ heads: [HEAD, undefined], floors: [{ partition: 5, floor: VERSION }] }],
   },
   readChunks: {
     asks: [{ blobId: "b", first: 0, count: 12 }],
@@ -94,8 +94,17 @@ const SAMPLES: Samples = {
   },
   digests: {
     asks: [{ partitions: undefined }, { partitions: [1, 2] }],
-    answers: [{ digests: [{ partition: 1, records: 2, values: 1, valueBytes: 3, hash: "ff" }] }],
+    answers: [{
+      digests: [{ partition: 1, records: 2, values: 1, valueBytes: 3, hash: "ff" }],
+      floors: [{ partition: 2, floor: VERSION }],
+    }],
   },
+  raiseFloor: { asks: [{ partition: 1, floor: VERSION }], answers: [{}] },
+  confirmTombstones: {
+    asks: [{ partition: 1, tombstones: [{ key: "k", version: VERSION, expired: true }] }],
+    answers: [{ confirmed: [true, false] }],
+  },
+  collectTombstones: { asks: [{ partition: 1, tombstones: [] }], answers: [{ removed: 2 }] },
   tree: { asks: [{ owner: "a:1/s", level: 2, nodes: [0, 3] }], answers: [{ hashes: ["", "ff"] }] },
   counts: { asks: [{ down: ["a:1"] }], answers: [{ partitions: 4, values: 2, valueBytes: 3 }] },
   listKeys: {

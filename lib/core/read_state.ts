@@ -18,14 +18,23 @@ export type ReadStep =
   }
   | { readonly kind: "fail" };
 
-/** One read of one key: what owners hold in, what to do next out. */
+/**
+ * One read of one key: what owners hold in, what to do next out.
+ *
+ * Only what owners of the base hold can be the newest. A node that is to become an owner may have leftovers from a
+ * time when it was one, of what was deleted since and forgotten: it sets them aside before it says that it holds
+ * its share. Nothing is missed: what was acknowledged, or shown by a read, is on a quorum of every live layout.
+ */
 export class ReadState {
   readonly #needs: readonly QuorumNeed[];
+  readonly #isBaseOwner: (owner: string) => boolean;
   readonly replies = new Map<string, RecordHead | undefined>();
   readonly lost = new Set<string>();
 
-  constructor(needs: readonly QuorumNeed[]) {
+  /** @param isBaseOwner Whether an owner is one in the base, too: all are, while nothing changes. */
+  constructor(needs: readonly QuorumNeed[], isBaseOwner: (owner: string) => boolean = () => true) {
     this.#needs = needs;
+    this.#isBaseOwner = isBaseOwner;
   }
 
   /** What the owner holds; also its new holding after it was repaired. */
@@ -48,15 +57,18 @@ export class ReadState {
     const holders: string[] = [];
     const stale: string[] = [];
     for (const [owner, head] of this.replies) {
-      (head !== undefined && compareHeads(head, newest) === 0 ? holders : stale).push(owner);
+      const order = head === undefined ? -1 : compareHeads(head, newest);
+      if (order === 0) holders.push(owner);
+      else if (order < 0) stale.push(owner);
     }
     return { kind: "found", head: newest, holders, stale };
   }
 
   #newest(): RecordHead | undefined {
     let newest: RecordHead | undefined;
-    for (const head of this.replies.values()) {
-      if (head !== undefined && (newest === undefined || compareHeads(head, newest) > 0)) newest = head;
+    for (const [owner, head] of this.replies) {
+      if (head === undefined || !this.#isBaseOwner(owner)) continue;
+      if (newest === undefined || compareHeads(head, newest) > 0) newest = head;
     }
     return newest;
   }

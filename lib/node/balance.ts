@@ -1,7 +1,7 @@
-import { DhtError } from "../core/errors.ts";
 import { addressOf, type LiveLayouts, liveOwners, type OwnerId } from "../core/layout.ts";
-import { compareHeads } from "../core/record.ts";
-import { type Exchange, isLayoutMismatch, type Pace } from "./exchange.ts";
+import { compareOptionalVersions, type Version } from "../core/hlc.ts";
+import { compareHeads, type RecordHead } from "../core/record.ts";
+import { type Exchange, isLayoutMismatch, layoutsChanged, type Pace } from "./exchange.ts";
 import type { PartitionTrees } from "./partition_trees.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
@@ -123,7 +123,7 @@ async function pushStrays(
 
 /**
  * Drops what this node holds of partitions that are not its own in any live
- * layout; and of that only what every owner of the key holds at that version or a newer one.
+ * layout; and of that only what every owner of the key holds at that version or a newer one, or has seen deleted.
  */
 export function purge(deps: BalanceDeps, scope: BalanceScope): Promise<void> {
   return underOneLayout(deps, scope, async (live) => {
@@ -158,8 +158,8 @@ async function purgePartition(
       for (const [i, { key, head }] of page.entries.entries()) {
         // Once this node may be an owner, and says that it holds its share, nothing may be dropped any more.
         if (deps.keeper.live !== live) throw layoutsChanged();
-        const safe = held.every(({ heads }) => heads[i] !== undefined && compareHeads(heads[i], head) >= 0);
-        if (!safe) {
+        const atOwners = held.map(({ heads, floors }) => ({ head: heads[i], floor: floors[0]?.floor }));
+        if (!isNeedless(head, atOwners)) {
           noteFailure(
             task,
             `Kept key "${key}": not all of its owners hold it yet; run balance, then purge again`,
@@ -175,8 +175,25 @@ async function purgePartition(
   } while (after !== undefined);
 }
 
-function layoutsChanged(): DhtError {
-  return new DhtError("layout_mismatch", "Cannot go on: the layouts changed meanwhile");
+/** What an owner knows of a key. */
+interface AtOwner {
+  readonly head: RecordHead | undefined;
+  readonly floor: Version | undefined;
+}
+
+/**
+ * Whether no owner can need a record: all hold it or a newer one. A floor counts as newer, since what its tombstone
+ * has deleted they hold no more; but not where an owner holds that very value, which the others have missed.
+ */
+export function isNeedless(head: RecordHead, owners: readonly AtOwner[]): boolean {
+  const holds = (owner: AtOwner) => owner.head !== undefined && compareHeads(owner.head, head) >= 0;
+  if (owners.every(holds)) return true;
+  if (
+    owners.some((owner) => holds(owner) && compareHeads(owner.head!, head) === 0 && head.kind === "value")
+  ) {
+    return false;
+  }
+  return owners.every((owner) => holds(owner) || compareOptionalVersions(owner.floor, head.version) >= 0);
 }
 
 /** Runs `work` under one pair of live layouts from beginning to end, anew if they change. */

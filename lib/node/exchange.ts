@@ -12,8 +12,11 @@ import {
 } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
+import type { Answer } from "../wire.ts";
+import type { Place } from "./damage.ts";
 import type { Peers } from "./peers.ts";
-import type { Storage } from "./storage.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type { PullTicket, Storage, WriteOutcome } from "./storage.ts";
 import { noteFailure, type Task } from "./tasks.ts";
 
 /** Keys compared per message. */
@@ -24,6 +27,8 @@ const PARALLEL_RECORDS = 32;
 export const CHUNKS_PER_MESSAGE = 12;
 /** How long scanning, digesting or moving one message of chunks may take. */
 const BULK_TIMEOUT_MS = 30_000;
+/** Times a record is asked for anew because tombstones were collected meanwhile, or it was replaced. */
+const PULL_ATTEMPTS = 5;
 /** Silence after which a large value that is on its way is asked for once more. */
 const PULL_SILENT_MS = 2_000;
 /** Bytes of a record beside its key and its value, roughly. */
@@ -59,10 +64,16 @@ interface Pull {
   heardMs: number;
 }
 
-interface PullSource {
-  readonly peer: OwnerId;
+/** Where records are fetched from, under which layouts. */
+export type PullSource = Pick<ExchangeScope, "peer" | "live"> & {
   readonly signal?: AbortSignal;
   readonly pace?: Pace;
+};
+
+/** Whom one key is fetched from for a task. */
+export type FetchScope = PullSource & Pick<ExchangeScope, "task">;
+
+interface ChunkSource extends PullSource {
   /** Says that it goes on, or that it waits for its rate. */
   noteProgress(waits: boolean): void;
 }
@@ -77,26 +88,28 @@ export class Exchange {
   readonly #peers: Peers;
   readonly #random: Random;
   readonly #clock: Clock;
-  readonly #self: OwnerId;
+  readonly #keeper: RingKeeper;
   /** Large values on their way to this node, by key and version: however many ask for one, it is fetched once. */
   readonly #pulls = new Map<string, Pull>();
 
-  constructor(deps: { storage: Storage; peers: Peers; random: Random; clock: Clock; self: OwnerId }) {
+  constructor(deps: { storage: Storage; peers: Peers; random: Random; clock: Clock; keeper: RingKeeper }) {
     this.#storage = deps.storage;
     this.#peers = deps.peers;
     this.#random = deps.random;
     this.#clock = deps.clock;
-    this.#self = deps.self;
+    this.#keeper = deps.keeper;
   }
 
   /**
-   * Fetches everything the peer holds newer than this node.
+   * Fetches everything the peer holds newer than this node, of partitions of which it holds its share: of those it
+   * is only about to own it may have leftovers of what was deleted and forgotten.
    *
    * @returns Once all of it is held here. @throws {DhtError} If any of it could not be.
    */
   async pull(scope: ExchangeScope): Promise<void> {
-    const differing = new Set(await this.#differing(scope));
-    for (const partition of scope.partitions) {
+    const partitions = scope.partitions.filter((partition) => ownsInBase(scope.live, partition, scope.peer));
+    const differing = new Set(await this.#differing({ ...scope, partitions }));
+    for (const partition of partitions) {
       if (differing.has(partition)) await this.#pullPartition(scope, partition);
       scope.pulled?.(partition);
     }
@@ -108,26 +121,63 @@ export class Exchange {
   }
 
   /**
-   * Fetches one chunked record from the owner that holds it, chunk by chunk.
+   * Fetches one record from a node that holds it; a large one chunk by chunk.
    *
-   * @returns Whether this node holds that version, or a newer one, afterwards.
+   * @param record What is wanted: that version or a newer one.
+   * @returns Whether this node holds it afterwards. Not so where the source holds it no more; nor where this node's
+   * floor covers it and the source is no owner in the base: it may have been deleted.
    */
-  async pullBlob(
-    source: Pick<PullSource, "peer" | "signal" | "pace">,
-    place: { readonly partition: number; readonly key: string },
-    record: ValueRecord,
-  ): Promise<boolean> {
-    if (record.body.kind !== "blob") {
-      throw new TypeError("pullBlob() takes records whose bytes are in chunks");
+  async pullRecord(source: PullSource, place: Place, record: ValueRecord): Promise<boolean> {
+    const [held] = await this.#storage.heads([place]);
+    if (!isNewer(headOf(record), held)) return true;
+    const floor = this.#storage.floor(place.partition);
+    const isCovered = compareOptionalVersions(record.version, floor) <= 0;
+    if (isCovered && !ownsInBase(source.live, place.partition, source.peer)) return false;
+    const ticket = this.#storage.pullTicket(place.partition);
+    const { record: theirs } = await this.#peers.ask(source.peer, source.live, "read", place);
+    if (theirs === undefined || compareHeads(headOf(theirs), headOf(record)) < 0) return false;
+    return await this.#take(source, place, theirs, ticket);
+  }
+
+  /** Fetches what the peer holds of a key now, if anything. */
+  async fetch(scope: FetchScope, place: Place): Promise<void> {
+    for (let attempt = 0; attempt < PULL_ATTEMPTS; attempt++) {
+      const ticket = this.#storage.pullTicket(place.partition);
+      const { record } = await this.#peers.ask(scope.peer, scope.live, "read", place);
+      // Gone from there since it was seen: purged, so its owners hold it, or a deletion that was collected.
+      if (record === undefined) return;
+      if (await this.#take(scope, place, record, ticket)) {
+        scope.task.fetched++;
+        return;
+      }
     }
-    const name = JSON.stringify([place.key, record.version]);
+    throw new DhtError("overloaded", `Cannot fetch key "${place.key}": it changes all the time`);
+  }
+
+  /** Stores a record that the source has answered with; whether this node holds it, or a newer one, afterwards. */
+  async #take(source: PullSource, place: Place, record: StoredRecord, ticket: PullTicket): Promise<boolean> {
+    if (record.kind === "value" && record.body.kind === "blob") {
+      return await this.#takeBlob(source, place, record, { from: record.body.id, ticket });
+    }
+    await source.pace?.(inlineBytes(place, record));
+    return await this.#store(source, place, record, ticket) !== "collected";
+  }
+
+  async #takeBlob(
+    source: PullSource,
+    place: Place,
+    record: ValueRecord,
+    blob: { readonly from: string; readonly ticket: PullTicket },
+  ): Promise<boolean> {
+    const fromOwner = ownsInBase(source.live, place.partition, source.peer);
+    const name = JSON.stringify([place.key, record.version, fromOwner]);
     const nowMs = this.#clock.monotonicMs();
     const known = this.#pulls.get(name);
     // One that has fallen silent may wait for a node that is gone: nobody else is to wait for it.
     if (known !== undefined && nowMs - known.heardMs < PULL_SILENT_MS) return await known.held;
     const noteProgress = (waits: boolean): void =>
       void (pull.heardMs = waits ? Infinity : this.#clock.monotonicMs());
-    const held = this.#pullOnce({ ...source, noteProgress }, place, record, record.body.id);
+    const held = this.#copyBlob({ ...source, noteProgress }, place, record, blob);
     const pull = { held, heardMs: nowMs };
     this.#pulls.set(name, pull);
     return await held.finally(() => {
@@ -135,11 +185,11 @@ export class Exchange {
     });
   }
 
-  async #pullOnce(
-    source: PullSource,
-    place: { readonly partition: number; readonly key: string },
+  async #copyBlob(
+    source: ChunkSource,
+    place: Place,
     record: ValueRecord,
-    blobId: string,
+    { from, ticket }: { readonly from: string; readonly ticket: PullTicket },
   ): Promise<boolean> {
     const [held] = await this.#storage.heads([place]);
     if (!isNewer(headOf(record), held)) return true;
@@ -147,23 +197,44 @@ export class Exchange {
     const id = this.#random.hex(16);
     await this.#storage.openUpload(id);
     try {
-      await this.#copyChunks(source, { from: blobId, to: id, chunks: chunkCount(record.valueBytes) });
-      const outcome = await this.#storage.write({
-        ...place,
-        record: { ...record, body: { kind: "blob", id } },
-        mode: "merge",
-      });
-      if (outcome.kind !== "stored") await this.#storage.abortUpload(id);
-      return true;
+      await this.#copyChunks(source, { from, to: id, chunks: chunkCount(record.valueBytes) });
+      const outcome = await this.#store(source, place, { ...record, body: { kind: "blob", id } }, ticket);
+      if (outcome !== "stored") await this.#storage.abortUpload(id);
+      return outcome !== "collected";
     } catch (error) {
       await this.#storage.abortUpload(id).catch(() => {});
       throw error;
     }
   }
 
+  /**
+   * Merges what the source has answered with. If tombstones were collected meanwhile, it may be what one of them has
+   * deleted: the source is asked whether it holds that version still.
+   */
+  async #store(
+    { peer, live }: PullSource,
+    place: Place,
+    record: StoredRecord,
+    first: PullTicket,
+  ): Promise<WriteOutcome["kind"]> {
+    const fromOwner = ownsInBase(live, place.partition, peer);
+    let ticket = first;
+    for (let attempt = 0; attempt < PULL_ATTEMPTS; attempt++) {
+      // Under later layouts it may not have been an owner, or tombstones were collected without this node.
+      if (this.#keeper.live !== live) throw layoutsChanged();
+      const write = { ...place, record, mode: "merge" } as const;
+      const { kind } = await this.#storage.write(fromOwner ? { ...write, pulled: ticket } : write);
+      if (kind !== "collected" || !fromOwner) return kind;
+      ticket = this.#storage.pullTicket(place.partition);
+      const { heads } = await this.#peers.ask(peer, live, "heads", { items: [place], strict: true });
+      if (heads[0] === undefined || compareHeads(heads[0], headOf(record)) !== 0) return kind;
+    }
+    return "collected";
+  }
+
   /** Fetches one message of chunks while the one before is being stored. */
   async #copyChunks(
-    source: PullSource,
+    source: ChunkSource,
     blob: { readonly from: string; readonly to: string; readonly chunks: number },
   ): Promise<void> {
     let storing: Promise<void> = Promise.resolve();
@@ -185,7 +256,9 @@ export class Exchange {
   /** Partitions of the scope in which the two sides do not hold the same. */
   async #differing(scope: ExchangeScope): Promise<number[]> {
     const partitions = [...scope.partitions];
-    const { digests } = await this.#peers.ask(scope.peer, scope.live, "digests", { partitions }, BULK);
+    const ask = { partitions };
+    const { digests, floors } = await this.#peers.ask(scope.peer, scope.live, "digests", ask, BULK);
+    await this.#adoptFloors(scope.live, floors);
     const theirs = new Map(digests.map((digest) => [digest.partition, digest.hash]));
     const ours = await this.#storage.digests();
     for (const [partition, digest] of ours) {
@@ -200,11 +273,12 @@ export class Exchange {
       scope.signal.throwIfAborted();
       const ask = { partition, after, limit: PAGE_KEYS };
       const page = await this.#peers.ask(scope.peer, scope.live, "scan", ask, BULK);
-      if (page.floor !== undefined) await this.#raiseFloor(partition, page.floor);
       const ours = await this.#storage.heads(page.entries.map(({ key }) => ({ partition, key })));
       const newer = page.entries.filter((entry, i) => isNewer(entry.head, ours[i]));
       scope.task.compared += page.entries.length;
-      await inParallel(newer, PARALLEL_RECORDS, (entry) => this.#fetch(scope, partition, entry.key));
+      await inParallel(newer, PARALLEL_RECORDS, (entry) => {
+        return this.fetch(scope, { partition, key: entry.key });
+      });
       after = page.next;
     } while (after !== undefined);
   }
@@ -218,47 +292,24 @@ export class Exchange {
         ...(after === undefined ? {} : { after }),
       });
       const items = page.entries.map(({ key }) => ({ partition, key }));
-      const { heads } = await this.#peers.ask(
-        scope.peer,
-        scope.live,
-        "heads",
-        { items, strict: undefined },
-        BULK,
+      const ask = { items, strict: undefined };
+      const { heads, floors } = await this.#peers.ask(scope.peer, scope.live, "heads", ask, BULK);
+      // What others than owners hold up to the floor is not taken anyway.
+      const bar = ownsInBase(scope.live, partition, this.#keeper.selfId) ? undefined : floors[0]?.floor;
+      const newer = page.entries.filter(({ head }, i) =>
+        isNewer(head, heads[i]) && compareOptionalVersions(head.version, bar) > 0
       );
-      const newer = page.entries.filter((entry, i) => isNewer(entry.head, heads[i]));
       scope.task.compared += page.entries.length;
       await inParallel(newer, PARALLEL_RECORDS, (entry) => this.#send(scope, partition, entry));
       after = page.next;
     } while (after !== undefined);
   }
 
-  async #fetch(scope: ExchangeScope, partition: number, key: string): Promise<void> {
-    const { record } = await this.#peers.ask(scope.peer, scope.live, "read", { partition, key });
-    // Gone from there since the scan: purged, so its owners hold it.
-    if (record === undefined) return;
-    await this.#take(scope, { partition, key }, record);
-    scope.task.fetched++;
-  }
-
-  async #take(
-    scope: ExchangeScope,
-    place: { readonly partition: number; readonly key: string },
-    record: StoredRecord,
-  ): Promise<void> {
-    if (record.kind === "value" && record.body.kind === "blob") {
-      await this.pullBlob(scope, place, record);
-      return;
-    }
-    await scope.pace?.(inlineBytes(place, record));
-    await this.#storage.write({ ...place, record, mode: "merge" });
-  }
-
   async #send(scope: ExchangeScope, partition: number, entry: Entry): Promise<void> {
     try {
       const record = await this.#storage.read(partition, entry.key);
       if (record === undefined) return;
-      await this.give(scope, { partition, key: entry.key }, record);
-      scope.task.sent++;
+      if (await this.give(scope, { partition, key: entry.key }, record)) scope.task.sent++;
     } catch (error) {
       scope.signal.throwIfAborted();
       noteFailure(scope.task, error);
@@ -266,35 +317,53 @@ export class Exchange {
   }
 
   /**
-   * Brings one record to an owner: small ones are sent, large ones it fetches from `source`.
+   * Brings one record to an owner: small ones are sent, large ones it fetches from `source`; as it does with those
+   * that its floor covers, where the source is an owner that must know whether they were deleted.
    *
    * @param to.source Who holds the record; this node unless told otherwise.
+   * @returns Whether the owner holds it, or a newer one, now. Not so where it may have been deleted.
    */
   async give(
     to: Pick<ExchangeScope, "peer" | "live" | "pace"> & { readonly source?: OwnerId },
-    place: { readonly partition: number; readonly key: string },
+    place: Place,
     record: StoredRecord,
-  ): Promise<void> {
+  ): Promise<boolean> {
+    const source = to.source ?? this.#keeper.selfId;
     if (record.kind === "value" && record.body.kind === "blob") {
       await to.pace?.(record.valueBytes);
-      const timeoutMs = BULK_TIMEOUT_MS + record.valueBytes / SLOWEST_BYTES_PER_MS;
-      const ask = { ...place, record, source: to.source ?? this.#self };
-      await this.#peers.ask(to.peer, to.live, "pullRecord", ask, { lane: "own", timeoutMs });
-    } else {
-      await to.pace?.(inlineBytes(place, record));
-      await this.#peers.ask(to.peer, to.live, "write", { ...place, record, mode: "merge" });
+      return await this.#haveFetched(to, source, place, record);
     }
+    await to.pace?.(inlineBytes(place, record));
+    const { kind } = await this.#peers.ask(to.peer, to.live, "write", { ...place, record, mode: "merge" });
+    if (kind !== "collected") return true;
+    if (record.kind !== "value" || !ownsInBase(to.live, place.partition, source)) return false;
+    return await this.#haveFetched(to, source, place, record);
   }
 
-  async #raiseFloor(partition: number, floor: NonNullable<ReturnType<Storage["floor"]>>): Promise<void> {
-    if (compareOptionalVersions(floor, this.#storage.floor(partition)) > 0) {
-      await this.#storage.raiseFloor(partition, floor);
-    }
+  async #haveFetched(
+    to: Pick<ExchangeScope, "peer" | "live">,
+    source: OwnerId,
+    place: Place,
+    record: ValueRecord,
+  ): Promise<boolean> {
+    const timeoutMs = BULK_TIMEOUT_MS + record.valueBytes / SLOWEST_BYTES_PER_MS;
+    const ask = { ...place, record, source };
+    const { held } = await this.#peers.ask(to.peer, to.live, "pullRecord", ask, { lane: "own", timeoutMs });
+    return held;
+  }
+
+  /** A node that is about to own a partition must refuse what its owners would. */
+  async #adoptFloors(live: LiveLayouts, floors: Answer<"digests">["floors"]): Promise<void> {
+    const higher = floors.filter(({ partition, floor }) =>
+      !ownsInBase(live, partition, this.#keeper.selfId) &&
+      compareOptionalVersions(floor, this.#storage.floor(partition)) > 0
+    );
+    await Promise.all(higher.map(({ partition, floor }) => this.#storage.raiseFloor(partition, floor)));
   }
 }
 
 /** Others must not take a value for fallen silent that only waits for its rate. */
-async function waitFor(source: PullSource, pace: Pace, bytes: number): Promise<void> {
+async function waitFor(source: ChunkSource, pace: Pace, bytes: number): Promise<void> {
   source.noteProgress(true);
   await pace(bytes);
   source.noteProgress(false);
@@ -325,9 +394,19 @@ export async function inParallel<T>(
   if (failure !== undefined) throw failure.error;
 }
 
+/** What work ends with that the layouts have overtaken: it begins anew. */
+export function layoutsChanged(): DhtError {
+  return new DhtError("layout_mismatch", "Cannot go on: the layouts changed meanwhile");
+}
+
 /** Whether what a peer asked for was refused because the ring has moved on: the work begins anew. */
 export function isLayoutMismatch(error: unknown): boolean {
   return error instanceof DhtError && error.code === "layout_mismatch";
+}
+
+/** Whether a node is an owner that holds its share of a partition, and so no leftovers. */
+function ownsInBase(live: LiveLayouts, partition: number, owner: OwnerId): boolean {
+  return live.base.owners(partition).includes(owner);
 }
 
 function isNewer(head: RecordHead, than: RecordHead | undefined): boolean {

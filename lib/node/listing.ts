@@ -1,6 +1,6 @@
 import { DhtError } from "../core/errors.ts";
 import { compareKeys } from "../core/key_order.ts";
-import { addressOf, liveIds, type LiveLayouts, liveOwners, type OwnerId, readNeeds } from "../core/layout.ts";
+import { addressOf, liveIds, type LiveLayouts, type OwnerId, readNeeds } from "../core/layout.ts";
 import { isMet } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import { asDhtError, type Peers } from "./peers.ts";
@@ -110,7 +110,10 @@ function requireCoverage(
   }
 }
 
-/** The newest of every key up to the horizon. Only owners count: leftovers elsewhere may be older than a forgotten deletion. */
+/**
+ * The newest of every key up to the horizon. Only owners of the base count: leftovers elsewhere, also at nodes that
+ * are about to be owners, may be older than a forgotten deletion. What was acknowledged is on a quorum of the base.
+ */
 function merge(
   live: LiveLayouts,
   pages: readonly IndexPage[],
@@ -122,14 +125,10 @@ function merge(
       if (horizon !== undefined && compareKeys(key, horizon) > 0) break;
       const held = merged.get(key);
       if (held !== undefined && compareHeads(head, held.head) <= 0) continue;
-      if (owns(live, partition, page.owner)) merged.set(key, { partition, head });
+      if (live.base.owners(partition).includes(page.owner)) merged.set(key, { partition, head });
     }
   }
   return merged;
-}
-
-function owns(live: LiveLayouts, partition: number, owner: OwnerId): boolean {
-  return liveOwners(live, partition).includes(owner);
 }
 
 function listed(live: LiveLayouts, key: string, partition: number, head: RecordHead): ListedKey {

@@ -47,6 +47,7 @@ import type {
 import { StatusService } from "./status.ts";
 import type { Storage } from "./storage.ts";
 import { Tasks, unknownTask } from "./tasks.ts";
+import { TombstoneCollector } from "./tombstone_gc.ts";
 import { Transfer } from "./transfer.ts";
 import { Values } from "./values.ts";
 
@@ -66,6 +67,8 @@ export interface NodeDeps {
   readonly rates?: BackgroundRates;
   /** Mean time between two comparisons with all other owners; a minute where absent. */
   readonly antiEntropyMs?: number;
+  /** Time between two rounds of collecting tombstones; a minute where absent. */
+  readonly tombstoneMs?: number;
   /** Mean pause between two times that the whole disk is verified; an hour where absent. */
   /** How the process was started, where people should know it: a sentence each. */
   readonly notes?: readonly string[];
@@ -89,6 +92,7 @@ export class DhtNode implements NodeService {
   readonly #status: StatusService;
   readonly #tasks: Tasks;
   readonly #repair: Repair;
+  readonly #tombstones: TombstoneCollector;
   readonly #hints: HintedHandoff;
   readonly #antiEntropy: AntiEntropy;
   readonly #trees: PartitionTrees;
@@ -101,11 +105,11 @@ export class DhtNode implements NodeService {
   constructor(deps: NodeDeps) {
     this.#deps = deps;
     const { storage, keeper, transport, clock, random, log } = deps;
-    const { self, selfId } = keeper;
+    const { self } = keeper;
     this.#peers = new Peers({ transport, clock, keeper });
     this.#tasks = new Tasks({ clock, random });
     this.#background = backgroundTasks(clock, deps.rates);
-    this.#exchange = new Exchange({ storage, peers: this.#peers, random, clock, self: selfId });
+    this.#exchange = new Exchange({ storage, peers: this.#peers, random, clock, keeper });
     const background = this.#background;
     const trees = this.#trees = new PartitionTrees({ storage, keeper });
     const clockSkew = this.#clockSkew = new ClockSkew(clock);
@@ -129,7 +133,11 @@ export class DhtNode implements NodeService {
     this.#coordinator = new Coordinator({ ...shared, hlc, hints });
     this.#values = new Values({ ...shared, coordinator: this.#coordinator });
     const membership = this.#membership;
-    const { antiEntropyMs } = deps;
+    const { antiEntropyMs, tombstoneMs } = deps;
+    this.#tombstones = new TombstoneCollector({
+      ...shared,
+      ...(tombstoneMs === undefined ? {} : { tombstoneMs }),
+    });
     this.#antiEntropy = new AntiEntropy(
       { ...shared, ...(antiEntropyMs === undefined ? {} : { antiEntropyMs }) },
       this.#stopping.signal,
@@ -152,7 +160,8 @@ export class DhtNode implements NodeService {
       hints,
       tasks: this.#tasks,
       progress: () => progress.own(),
-      pullRecord: (source, place, record) => this.#exchange.pullBlob({ peer: source }, place, record),
+      pullRecord: (source, place, record) =>
+        this.#exchange.pullRecord({ peer: source, live: keeper.live }, place, record),
       admit: (joiner) => membership.admit(joiner),
       welcome: (ring) => membership.welcome(ring),
       startBalance: (id) => void this.#startBalance(id),
@@ -185,6 +194,7 @@ export class DhtNode implements NodeService {
     this.#loops.push(
       inRing.then(() => {}, () => {}),
       this.#antiEntropy.run(),
+      this.#tombstones.run(signal),
       this.#every(GARBAGE_INTERVAL_MS, () => this.#deps.storage.collectGarbage()),
     );
     // What was written while this node was down is on the other owners.

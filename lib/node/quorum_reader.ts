@@ -54,7 +54,7 @@ export class QuorumReader {
     this.#retries = retries;
     this.#holding = (strength === "all" ? allNeeds : writeNeeds)(live, place.partition);
     this.#needs = strength === "quorum" ? readNeeds(live, place.partition) : this.#holding;
-    this.#state = new ReadState(this.#needs);
+    this.#state = new ReadState(this.#needs, (owner) => this.#isBaseOwner(owner));
     this.#waiting = preferred(allOwners(this.#needs), deps.keeper.selfId, deps.peers);
   }
 
@@ -90,14 +90,20 @@ export class QuorumReader {
     const source = holders.find((owner) => this.#records.get(owner) === record)!;
     const read = { record, source, holders, live: this.#live };
     if (stale.length === 0) return read;
+    // Another owner pulls it from one of the base: only those surely hold nothing that was deleted and forgotten.
+    const giver = this.#isBaseOwner(source) ? source : holders.find((owner) => this.#isBaseOwner(owner))!;
     if (this.#isWritten(holders)) {
       // No later read can miss it: the others may catch up behind the answer.
-      stale.forEach((owner) => void this.#give(owner, source, record).catch(() => {}));
+      stale.forEach((owner) => void this.#give(owner, giver, record).catch(() => {}));
       return read;
     }
     if (newest.chunked && this.#waiting.length > 0) await this.#askOthers();
-    else await Promise.all(stale.map((owner) => this.#repair(owner, source, record, newest)));
+    else await Promise.all(stale.map((owner) => this.#repair(owner, giver, record, newest)));
     return undefined;
+  }
+
+  #isBaseOwner(owner: OwnerId): boolean {
+    return this.#live.base.owners(this.#place.partition).includes(owner);
   }
 
   async #recordOf(newest: RecordHead, holders: readonly OwnerId[]): Promise<StoredRecord | undefined> {
@@ -131,7 +137,13 @@ export class QuorumReader {
   }
 
   async #give(owner: OwnerId, source: OwnerId, record: StoredRecord): Promise<void> {
-    await this.#deps.exchange.give({ peer: owner, live: this.#live, source }, this.#place, record);
+    const to = { peer: owner, live: this.#live, source };
+    if (!await this.#deps.exchange.give(to, this.#place, record)) {
+      const message = `Cannot repair ${
+        addressOf(owner)
+      }: it could not make sure that the key was not deleted`;
+      throw new DhtError("peer_unreachable", message);
+    }
     this.#retries.repaired++;
   }
 

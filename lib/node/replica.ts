@@ -1,5 +1,6 @@
 import { isTooFarAhead } from "../core/clock_bound.ts";
 import { DhtError } from "../core/errors.ts";
+import type { Version } from "../core/hlc.ts";
 import { addressOf, type OwnerId } from "../core/layout.ts";
 import type { RingState } from "../core/membership.ts";
 import type { ValueRecord } from "../core/record.ts";
@@ -152,6 +153,9 @@ const LAYOUT_BOUND: ReadonlySet<Operation> = new Set<Operation>([
   "scan",
   "digests",
   "tree",
+  "raiseFloor",
+  "confirmTombstones",
+  "collectTombstones",
   "counts",
   "listKeys",
 ]);
@@ -171,6 +175,9 @@ type DataOperation =
   | "scan"
   | "digests"
   | "tree"
+  | "raiseFloor"
+  | "confirmTombstones"
+  | "collectTombstones"
   | "counts"
   | "listKeys";
 
@@ -188,9 +195,11 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
     },
     read: async ({ partition, key }) => ({ record: await storage.read(partition, key) }),
     survey: (place) => survey(deps, place),
-    heads: async ({ items, strict }) => ({
-      heads: await storage.heads(items, strict === undefined ? {} : { strict }),
-    }),
+    heads: async ({ items, strict }) => {
+      const heads = await storage.heads(items, strict === undefined ? {} : { strict });
+      // Not before: a tombstone that is collected meanwhile shows in one of the two at least.
+      return { heads, floors: floorsOf(storage, new Set(items.map(({ partition }) => partition))) };
+    },
     readChunks: async ({ blobId, first, count }) => ({
       chunks: await storage.readChunks(blobId, first, count),
     }),
@@ -224,7 +233,20 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
       const page = await storage.scan(partition, { limit, ...(after === undefined ? {} : { after }) });
       return { entries: page.entries, next: page.next, floor: page.floor };
     },
-    digests: async ({ partitions }) => ({ digests: await digestsOf(storage, partitions) }),
+    digests: async ({ partitions }) => ({
+      digests: await digestsOf(storage, partitions),
+      floors: floorsOf(storage, partitions),
+    }),
+    raiseFloor: async ({ partition, floor }) => {
+      await storage.raiseFloor(partition, floor);
+      return {};
+    },
+    confirmTombstones: async ({ partition, tombstones }) => ({
+      confirmed: await storage.confirmTombstones(partition, tombstones),
+    }),
+    collectTombstones: async ({ partition, tombstones }) => ({
+      removed: await storage.collectTombstones(partition, tombstones),
+    }),
     tree: (ask) => treeHashes(deps, ask),
     counts: ({ down }) => countPrimary(deps, new Set(down)),
     listKeys: async ({ prefix, after, limit }) => {
@@ -285,6 +307,19 @@ async function survey({ storage, clock }: ReplicaDeps, place: Ask<"survey">): Pr
   const floor = storage.floor(place.partition);
   const nowMs = Math.max(0, Math.floor(clock.nowMs()));
   return { held: head?.version, hasValue: head?.kind === "value", floor, nowMs };
+}
+
+/** The floors of partitions, of all where none are named. */
+function floorsOf(
+  storage: Storage,
+  partitions: Iterable<number> | undefined,
+): Answer<"digests">["floors"] {
+  const found: { partition: number; floor: Version }[] = [];
+  for (const partition of partitions ?? storage.flooredPartitions()) {
+    const floor = storage.floor(partition);
+    if (floor !== undefined) found.push({ partition, floor });
+  }
+  return found;
 }
 
 async function digestsOf(

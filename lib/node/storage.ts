@@ -1,5 +1,5 @@
 import { DhtError } from "../core/errors.ts";
-import { compareOptionalVersions, type Version } from "../core/hlc.ts";
+import { compareVersions, type Version } from "../core/hlc.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -9,7 +9,8 @@ import { Applier } from "./applier.ts";
 import { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place, Strictness } from "./damage.ts";
 import { Digests, type PartitionDigest } from "./digests.ts";
-import { chunkKey, encodeFloor, floorKey } from "./entries.ts";
+import { chunkKey, isDamage } from "./entries.ts";
+import type { PullTicket } from "./floors.ts";
 import { Hints } from "./hints.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
 import {
@@ -25,13 +26,22 @@ import { stateCost } from "./state_blobs.ts";
 import type { StorageStats } from "./storage_stats.ts";
 import { loadStoredState, type StoredState } from "./stored_state.ts";
 import { assertChunkRange, assertChunks, assertUploadId, CHECKSUM_BYTES, verifiedChunk } from "./uploads.ts";
-import { dropChange, writeChange, type WriteOutcome, type WriteRequest } from "./write_change.ts";
+import {
+  collectChange,
+  dropChange,
+  floorChange,
+  type TombstoneName,
+  writeChange,
+  type WriteOutcome,
+  type WriteRequest,
+} from "./write_change.ts";
 
 export type { PartitionDigest } from "./digests.ts";
 export type { Place } from "./damage.ts";
 export type { ExpiringKey, IndexPage, IndexQuery } from "./record_reader.ts";
 export type { StorageStats } from "./storage_stats.ts";
-export type { WriteOutcome, WriteRequest } from "./write_change.ts";
+export type { PullTicket } from "./floors.ts";
+export type { TombstoneName, WriteOutcome, WriteRequest } from "./write_change.ts";
 
 /** What a storage is made of. */
 export interface StorageDeps {
@@ -55,7 +65,6 @@ export interface ScanPage extends PartitionPage {
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
 const OWNER_BYTES = 16;
 const MAX_DAMAGED_KEYS = 10_000;
-const FLOOR_COST = { bytes: 1_000, keyBytes: 20, mutations: 1 };
 // A session's entry, its key, and that of the garbage it may become.
 const SESSION_COST = { bytes: 4_000, keyBytes: 200, mutations: 2 };
 const CHUNK_KEY_BYTES = 90;
@@ -263,25 +272,52 @@ export class Storage {
     return this.#submit(() => dropChange({ partition, key, version }, () => this.#state.books));
   }
 
-  /** Has client writes of a partition refused up to `version`; a floor never sinks. */
-  raiseFloor(partition: number, version: Version): Promise<void> {
-    return this.#submit(() => ({
-      cost: FLOOR_COST,
-      decide: (batch) => {
-        const { floors } = this.#state.books;
-        if (compareOptionalVersions(version, batch.floors.get(partition) ?? floors.get(partition)) <= 0) {
-          return;
-        }
-        batch.set(floorKey(partition), encodeFloor(version));
-        batch.floors.set(partition, version);
-        batch.onCommitted(() => this.#state.books.floors.set(partition, version));
-      },
-    }));
+  /**
+   * Whether exactly these tombstones are held, in their order. One of which less was held is stored; one beside a
+   * damaged record or a greater one is not confirmed.
+   */
+  async confirmTombstones(partition: number, tombstones: readonly TombstoneName[]): Promise<boolean[]> {
+    const isHeld = async ({ key, version, expired }: TombstoneName): Promise<boolean> => {
+      const record = { kind: "tombstone", version, expired } as const;
+      const outcome = await this.write({ partition, key, record, mode: "merge", strict: true });
+      return outcome.kind !== "stale";
+    };
+    return await Promise.all(tombstones.map((one) => isHeld(one).catch(falseIfDamaged)));
   }
 
-  /** The floor of a partition, if one was ever raised. */
+  /**
+   * Forgets tombstones that every owner of the partition has confirmed, and what they have deleted; each with the
+   * commit that raises the floor to its version. Returns how many records were removed.
+   */
+  async collectTombstones(partition: number, tombstones: readonly TombstoneName[]): Promise<number> {
+    const newestFirst = [...tombstones].sort((a, b) => compareVersions(b.version, a.version));
+    const removed = await Promise.all(
+      newestFirst.map((one) => this.#submit(() => collectChange(partition, one, () => this.#state.books))),
+    );
+    return removed.filter((was) => was).length;
+  }
+
+  /**
+   * Has client writes of a partition refused up to `version`, and values up to it merged only where they were pulled;
+   * a floor never sinks. What was accepted below it before is on the disk once this resolves.
+   */
+  raiseFloor(partition: number, version: Version): Promise<void> {
+    return this.#submit(() => floorChange(partition, version, () => this.#state.books));
+  }
+
+  /** The floor of a partition, if it was ever raised. */
   floor(partition: number): Version | undefined {
-    return this.#state.books.floors.get(partition);
+    return this.#state.books.floors.of(partition);
+  }
+
+  /** The partitions that have a floor. */
+  flooredPartitions(): Iterable<number> {
+    return this.#state.books.floors.partitions();
+  }
+
+  /** To be had before another owner is asked for a record that is to be merged as pulled. */
+  pullTicket(partition: number): PullTicket {
+    return this.#state.books.floors.ticket(partition);
   }
 
   /**
@@ -417,4 +453,9 @@ export class Storage {
     damaged.add(key);
     this.#digests.doubt(partition);
   }
+}
+
+function falseIfDamaged(error: unknown): boolean {
+  if (isDamage(error)) return false;
+  throw error;
 }

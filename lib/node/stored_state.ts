@@ -1,7 +1,7 @@
-import type { Version } from "../core/hlc.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
-import { countOf, decodeFloor } from "./entries.ts";
+import { countOf } from "./entries.ts";
+import { Floors } from "./floors.ts";
 import { GarbageBlobs } from "./garbage.ts";
 import { decodeJournal } from "./journal.ts";
 import { MemoryTable } from "./memory_table.ts";
@@ -23,20 +23,12 @@ export async function loadStoredState(store: ClaimedStore, clock: Clock): Promis
     books: {
       uploads: await Uploads.load(store, clock),
       garbage: await GarbageBlobs.load(store, clock),
-      floors: await loadFloors(store),
+      floors: await Floors.load(store),
       damaged: new Set(),
     },
     blobs: await StateBlobs.load(store),
     table: await replayJournal(store),
   };
-}
-
-async function loadFloors(store: ClaimedStore): Promise<Map<number, Version>> {
-  const floors = new Map<number, Version>();
-  for await (const { key, value } of store.list({ prefix: ["floor"] })) {
-    floors.set(countOf(key[1]), decodeFloor(value));
-  }
-  return floors;
 }
 
 async function replayJournal(store: ClaimedStore): Promise<MemoryTable> {

@@ -13,8 +13,10 @@ import type { Log } from "../ports/log.ts";
 import type { Background } from "./background.ts";
 import { type Exchange, isLayoutMismatch } from "./exchange.ts";
 import type { Gossip } from "./gossip.ts";
+import { setAsideLeftovers } from "./leftovers.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
+import type { Storage } from "./storage.ts";
 import { emptyTask, type Task } from "./tasks.ts";
 
 /** Wait before a transfer that failed is tried again. */
@@ -27,6 +29,7 @@ export interface TransferDeps {
   readonly keeper: RingKeeper;
   readonly peers: Peers;
   readonly exchange: Exchange;
+  readonly storage: Storage;
   readonly gossip: Gossip;
   /** Keeps it to its rate, and shows how far it is. */
   readonly background: Pick<Background, "transfer">;
@@ -90,6 +93,8 @@ export class Transfer {
     try {
       await this.#pullAll(live, left, task, signal);
       if (keeper.live !== live) return;
+      await this.#setLeftoversAside(live, task, signal);
+      if (keeper.live !== live) return;
     } catch (error) {
       if (!isLayoutMismatch(error) && !signal.aborted) background.transfer.fail(error);
       throw error;
@@ -150,6 +155,17 @@ export class Transfer {
     }
     if (left.size === 0 || keeper.live !== live) return;
     throw failure ?? new Error("Too few previous owners can be reached");
+  }
+
+  /** What this node held of the partitions it gains may have been deleted and forgotten since it owned them last. */
+  async #setLeftoversAside(live: LiveLayouts, task: Task, signal: AbortSignal): Promise<void> {
+    const { exchange, keeper, peers, storage, log } = this.#deps;
+    const sources = this.#sources(live);
+    await setAsideLeftovers({ exchange, keeper, peers, storage }, { live, sources, task, signal });
+    if (task.dropped === 0) return;
+    log.event("info", "leftovers_set_aside", "Dropped what was deleted since this node last owned it", {
+      records: task.dropped,
+    });
   }
 
   /** Previous owners that may be asked: those that answer first. */

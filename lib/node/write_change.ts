@@ -3,6 +3,7 @@ import { compareOptionalVersions, compareVersions, type Version } from "../core/
 import { chunkCount, compareHeads, type RecordHead, type StoredRecord } from "../core/record.ts";
 import { decodeRecord, encodeRecord } from "../core/record_codec.ts";
 import type { CommitBatch, CommitCost } from "./commit_batch.ts";
+import type { Floors, PullTicket } from "./floors.ts";
 import type { GarbageBlobs } from "./garbage.ts";
 import type { Change, Grounds } from "./group_commit.ts";
 import { type Held, removalEntry, tableEntry } from "./memory_table.ts";
@@ -18,6 +19,13 @@ export interface WriteRequest {
    * has acknowledged; "merge": of another owner, of whose records the greater wins.
    */
   readonly mode: "client" | "merge";
+  /**
+   * Of a merge: given out before an owner that holds its share of the partition answered with the record. Without it
+   * a value up to the partition's floor is not stored, as it may have been deleted; nor with one that has ended.
+   */
+  readonly pulled?: PullTicket;
+  /** Whether it is refused where what is held is damaged, which a merge would replace. */
+  readonly strict?: boolean;
 }
 
 /** What became of a write. */
@@ -34,17 +42,25 @@ export type WriteOutcome =
    */
   | { readonly kind: "stale" | "collected"; readonly held: Version; readonly hadValue: boolean };
 
+/** A tombstone, by its key. */
+export interface TombstoneName {
+  readonly key: string;
+  readonly version: Version;
+  readonly expired: boolean;
+}
+
 /** What decisions about records are made with. Replaced when the database has to be read anew. */
 export interface Books {
   readonly uploads: Uploads;
   readonly garbage: GarbageBlobs;
-  readonly floors: Map<number, Version>;
+  readonly floors: Floors;
   /** Keys whose bytes were found to be damaged: an equal record from elsewhere may replace them. */
   readonly damaged: Set<string>;
 }
 
 // At most a session or a garbage entry that goes, and a garbage entry that comes.
 const BLOB_COST: CommitCost = { bytes: 250, keyBytes: 200, mutations: 2 };
+const FLOOR_COST: CommitCost = { bytes: 1_000, keyBytes: 20, mutations: 1 };
 
 /** The change that stores a record if it wins. */
 export function writeChange(request: WriteRequest, books: () => Books): Change<WriteOutcome> {
@@ -60,9 +76,12 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
       const { uploads, garbage, floors, damaged } = books();
       const { held, unindexed, wasExpiring } = grounds.known;
       const hadValue = held?.head.kind === "value";
-      const verdict = request.mode === "merge"
-        ? judgeMerge(own.head, held, damaged.has(key))
-        : judgeWrite(own.head, grounds, batch.floors.get(partition) ?? floors.get(partition));
+      if (request.strict === true && grounds.damaged) throw damagedRecord();
+      const floor = floors.within(batch, partition);
+      const isPulled = request.pulled !== undefined && floors.isValid(request.pulled);
+      const verdict = request.mode === "client"
+        ? judgeWrite(own.head, grounds, floor)
+        : judgeMerge(own.head, held, { mends: damaged.has(key), floor: isPulled ? undefined : floor });
       if (verdict !== "stored") {
         if (verdict === "duplicate") return { kind: verdict, hadValue };
         const outdone = held !== undefined && compareHeads(held.head, own.head) > 0;
@@ -106,6 +125,50 @@ export function dropChange(
   };
 }
 
+/**
+ * The change that collects a tombstone which every owner has confirmed: the floor takes its place, and that of all
+ * it has deleted. Answers whether a record was removed.
+ *
+ * A damaged record stays: it may have been a greater one, and votes for nothing.
+ */
+export function collectChange(
+  partition: number,
+  tombstone: TombstoneName,
+  books: () => Books,
+): Change<boolean> {
+  const { key, version } = tombstone;
+  const head = { version, kind: tombstone.expired ? "expired" : "tombstone" } as const;
+  const entry = removalEntry(partition, key);
+  return {
+    cost: addCosts({ ...BLOB_COST, bytes: BLOB_COST.bytes + entry.bytes }, FLOOR_COST),
+    record: { partition, key },
+    decide(batch, { known: { held, wasExpiring }, damaged: isDamaged }) {
+      const { floors, garbage, damaged } = books();
+      floors.endPulls(partition);
+      if (isDamaged || (held !== undefined && compareHeads(held.head, head) > 0)) return false;
+      floors.raise(batch, partition, version);
+      if (held === undefined) return false;
+      giveUpBlob(batch, held, garbage);
+      batch.journal({ ...entry, wasExpiring: wasExpiring || held.head.expiresMs !== undefined });
+      batch.onCommitted(() => damaged.delete(key));
+      return true;
+    },
+  };
+}
+
+/** The change that raises a partition's floor, unless it is as high already. */
+export function floorChange(partition: number, version: Version, books: () => Books): Change<void> {
+  return { cost: FLOOR_COST, decide: (batch) => books().floors.raise(batch, partition, version) };
+}
+
+function addCosts(a: CommitCost, b: CommitCost): CommitCost {
+  return {
+    bytes: a.bytes + b.bytes,
+    keyBytes: a.keyBytes + b.keyBytes,
+    mutations: a.mutations + b.mutations,
+  };
+}
+
 type Verdict = "stored" | "duplicate" | Version;
 
 function judgeWrite(
@@ -114,18 +177,28 @@ function judgeWrite(
   floor: Version | undefined,
 ): Verdict {
   // What is damaged may have been acknowledged at a greater version: the other owners know.
-  if (damaged) throw new DhtError("corrupt_value", "Cannot compare the write: the record held is damaged");
+  if (damaged) throw damagedRecord();
   const heldVersion = held?.head.version;
   if (heldVersion !== undefined && compareVersions(own.version, heldVersion) === 0) return "duplicate";
   const above = compareOptionalVersions(heldVersion, floor) >= 0 ? heldVersion : floor;
   return above === undefined || compareVersions(own.version, above) > 0 ? "stored" : above;
 }
 
-function judgeMerge(own: RecordHead, held: Held | undefined, replacesEqual: boolean): Verdict {
-  if (held === undefined) return "stored";
-  const order = compareHeads(own, held.head);
-  if (order === 0) return replacesEqual ? "stored" : "duplicate";
-  return order > 0 ? "stored" : held.head.version;
+function judgeMerge(
+  own: RecordHead,
+  held: Held | undefined,
+  { mends, floor }: { readonly mends: boolean; readonly floor: Version | undefined },
+): Verdict {
+  const order = held === undefined ? 1 : compareHeads(own, held.head);
+  if (order < 0) return held!.head.version;
+  if (order === 0) return mends ? "stored" : "duplicate";
+  // A deletion revives nothing, whenever it comes; and refused it would count for stored where it is not.
+  if (own.kind !== "value" || floor === undefined) return "stored";
+  return compareVersions(own.version, floor) > 0 ? "stored" : floor;
+}
+
+function damagedRecord(): DhtError {
+  return new DhtError("corrupt_value", "Cannot compare the write: the record held is damaged");
 }
 
 /** Whether the key has this blob already: a write that was stored before another owner had it stamped anew. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemoryDisk } from "../../lib/adapters/memory_store.ts";
 import { compareVersions, type Version } from "../../lib/core/hlc.ts";
-import { compareHeads, headOf, type StoredRecord } from "../../lib/core/record.ts";
+import { compareHeads, headOf, type StoredRecord, type Tombstone } from "../../lib/core/record.ts";
 import type { WriteOutcome } from "../../lib/node/storage.ts";
 import {
   assertReadable,
@@ -32,7 +32,8 @@ class Model {
   write(key: string, record: StoredRecord, mode: "client" | "merge"): WriteOutcome {
     const held = this.records.get(key);
     const hadValue = held?.kind === "value";
-    const verdict = mode === "client" ? this.#judgeClient(key, record, held) : judgeMerge(record, held);
+    const floor = this.floors.get(partitionOfTest(key));
+    const verdict = mode === "client" ? judgeClient(record, held, floor) : judgeMerge(record, held, floor);
     if (verdict === "stored") this.records.set(key, record);
     if (verdict === "stored" || verdict === "duplicate") return { kind: verdict, hadValue };
     const outdone = held !== undefined && compareVersions(held.version, record.version) >= 0;
@@ -50,22 +51,38 @@ class Model {
     if (before === undefined || compareVersions(before, floor) < 0) this.floors.set(partition, floor);
   }
 
-  #judgeClient(
-    key: string,
-    record: StoredRecord,
-    held: StoredRecord | undefined,
-  ): "stored" | "duplicate" | Version {
-    if (held !== undefined && compareVersions(record.version, held.version) === 0) return "duplicate";
-    const bars = [held?.version, this.floors.get(partitionOfTest(key))].filter((bar) => bar !== undefined);
-    const bar = bars.sort(compareVersions).at(-1);
-    return bar === undefined || compareVersions(record.version, bar) > 0 ? "stored" : bar;
+  collect(key: string, { version, expired }: Tombstone): number {
+    const held = this.records.get(key);
+    const kind = expired ? "expired" : "tombstone";
+    if (held !== undefined && compareHeads(headOf(held), { version, kind }) > 0) return 0;
+    this.raiseFloor(partitionOfTest(key), version);
+    return Number(this.records.delete(key));
   }
 }
 
-function judgeMerge(record: StoredRecord, held: StoredRecord | undefined): "stored" | "duplicate" | Version {
+type Verdict = "stored" | "duplicate" | Version;
+
+function judgeClient(
+  record: StoredRecord,
+  held: StoredRecord | undefined,
+  floor: Version | undefined,
+): Verdict {
+  if (held !== undefined && compareVersions(record.version, held.version) === 0) return "duplicate";
+  const bars = [held?.version, floor].filter((bar) => bar !== undefined);
+  const bar = bars.sort(compareVersions).at(-1);
+  return bar === undefined || compareVersions(record.version, bar) > 0 ? "stored" : bar;
+}
+
+function judgeMerge(
+  record: StoredRecord,
+  held: StoredRecord | undefined,
+  floor: Version | undefined,
+): Verdict {
   const order = held === undefined ? 1 : compareHeads(headOf(record), headOf(held));
   if (order === 0) return "duplicate";
-  return order > 0 ? "stored" : held!.version;
+  if (order < 0) return held!.version;
+  const isCovered = floor !== undefined && compareVersions(record.version, floor) <= 0;
+  return isCovered && record.kind === "value" ? floor : "stored";
 }
 
 /** Submits random changes, each with the outcome that the model expects of it in this order. */
@@ -83,7 +100,7 @@ class Workload {
     const { storage, clock } = opened;
     const key = this.#pick(KEYS);
     const wallMs = 1 + this.#random.below(60);
-    switch (this.#random.below(16)) {
+    switch (this.#random.below(17)) {
       case 0:
         return await this.#drop(opened, key, wallMs);
       case 1:
@@ -104,6 +121,8 @@ class Workload {
         return await this.#write(opened, key, tombstone(wallMs, this.#random.below(3) === 0), "merge");
       case 9:
         return await this.#write(opened, key, tombstone(wallMs), "client");
+      case 10:
+        return await this.#collect(opened, key, tombstone(1 + this.#random.below(20)));
       default: {
         const writer = this.#pick(["w.1", "w.2"]);
         return await this.#write(opened, key, value(wallMs, `${key} ${wallMs}`, writer), this.#mode());
@@ -123,6 +142,11 @@ class Workload {
       expected,
       `${mode} ${key} ${record.version.wallMs}`,
     );
+  }
+
+  async #collect({ storage }: Opened, key: string, collected: Tombstone): Promise<void> {
+    const removed = this.model.collect(key, collected);
+    assertEquals(await storage.collectTombstones(partitionOfTest(key), [{ key, ...collected }]), removed);
   }
 
   async #blob(opened: Opened, key: string, wallMs: number): Promise<void> {

@@ -98,7 +98,7 @@ Deno.test("storage given an answer of stale, then what it lost to is on the disk
   assertEquals((await Promise.all(both)).map(({ kind }) => kind), ["stored", "stale"]);
 });
 
-Deno.test("storage given a floor, then client writes must be above it and merges need not", async () => {
+Deno.test("storage given a floor, then client writes must be above it", async () => {
   const { storage, disk } = await openStorage();
   const { partition } = place("a");
   await storage.raiseFloor(partition, version(10));
@@ -108,8 +108,8 @@ Deno.test("storage given a floor, then client writes must be above it and merges
     held: version(10),
     hadValue: false,
   });
-  assertEquals((await write(storage, "a", value(9), "merge")).kind, "stored");
-  assertEquals(await write(storage, "a", value(9)), { kind: "duplicate", hadValue: true });
+  assertEquals((await write(storage, "a", tombstone(9), "merge")).kind, "stored");
+  assertEquals(await write(storage, "a", tombstone(9)), { kind: "duplicate", hadValue: false });
   assertEquals((await write(storage, "a", value(11))).kind, "stored");
   const restarted = await openStorage({ disk });
   assertEquals(restarted.storage.floor(partition), version(10));

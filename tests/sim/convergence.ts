@@ -20,6 +20,8 @@ const SETTLE_MS = 120_000;
 const QUIET_MS = 50_000;
 /** Virtual time one task may take. */
 const TASK_MS = 60_000;
+/** Virtual time that a round of collecting tombstones may take. */
+const ROUND_MS = 2_000;
 /** Runs of balance before every owner must hold the same: one that began before the last fault ended may fail. */
 const BALANCES = 3;
 
@@ -54,6 +56,7 @@ export async function checkConvergence(sim: Simulation, workload: Workload): Pro
     await heal(sim);
     await sim.sleep(QUIET_MS);
     await runTask(sim, sim.ready[0]!, "balance", BALANCES);
+    await checkTombstones(sim, violations);
     const before = await compareOwners(sim, workload.keys, violations);
     await readAll(workload, before, violations);
     await checkListing(sim, before, violations);
@@ -92,6 +95,30 @@ export async function runTask(
     if (task.failed === 0) return task;
     if (attempt === tries) throw new Error(`${kind} at ${host.address} failed: ${task.error}`);
   }
+}
+
+/** Two rounds after all owners hold the same they have forgotten what was deleted. */
+async function checkTombstones(sim: Simulation, violations: string[]): Promise<void> {
+  const deadlineMs = sim.nowMs + 2 * sim.tombstoneMs + ROUND_MS;
+  let left = await tombstones(sim);
+  while (left.length > 0 && sim.nowMs < deadlineMs) {
+    await sim.sleep(100);
+    left = await tombstones(sim);
+  }
+  violations.push(...left);
+}
+
+/** A sentence for each partition of which an owner has tombstones. */
+async function tombstones(sim: Simulation): Promise<string[]> {
+  const found: string[] = [];
+  for (const host of sim.ready) {
+    const { storage, keeper } = runningAt(host);
+    for (const [partition, { records, values }] of await storage.digests()) {
+      if (records === values || !keeper.live.newest.owners(partition).includes(keeper.selfId)) continue;
+      found.push(`${host.address} still holds ${records - values} tombstones of partition ${partition}`);
+    }
+  }
+  return found;
 }
 
 /** What all owners of a key hold. */

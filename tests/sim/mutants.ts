@@ -85,7 +85,7 @@ export const MUTANTS: readonly Mutant[] = [
   }),
   mutant("reads from one owner only", "promise 3", {
     transport: (transport) =>
-      answering(transport, "heads", (call) => ({ heads: itemsOf(call).map(() => undefined) })),
+      answering(transport, "heads", (call) => ({ heads: itemsOf(call).map(() => undefined), floors: [] })),
   }),
   mutant("does not write back what a read has shown", "promise 3", {
     transport: (transport) =>
@@ -258,7 +258,10 @@ function trustingOne(transport: Transport, host: Host): Transport {
         partition,
         ...digest,
       }));
-      return encodeReply({ kind: "results", outcomes: [{ ok: true, answer: { digests: own } }] }, calls);
+      return encodeReply(
+        { kind: "results", outcomes: [{ ok: true, answer: { digests: own, floors: [] } }] },
+        calls,
+      );
     },
   };
 }
@@ -282,7 +285,7 @@ function claimingAll(transport: Transport, host: Host): Transport {
       }
       const heads = await running.storage.heads(items);
       if (heads.some((head) => head === undefined)) return await transport.call(address, message, options);
-      return encodeReply({ kind: "results", outcomes: [{ ok: true, answer: { heads } }] }, calls);
+      return encodeReply({ kind: "results", outcomes: [{ ok: true, answer: { heads, floors: [] } }] }, calls);
     },
   };
 }

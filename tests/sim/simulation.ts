@@ -10,6 +10,8 @@ import { Trace } from "./trace.ts";
 const DEFAULT_LIMIT_MS = 30 * 60_000;
 /** How often a condition is looked at. */
 const POLL_MS = 50;
+/** Far more often than real nodes, as a simulation is over so soon. */
+const TOMBSTONE_INTERVAL_MS = 3_000;
 const FIRST_PORT = 50_140;
 
 /** Options of a simulation, each with a default. */
@@ -32,12 +34,15 @@ export class Simulation {
   readonly hosts: Host[] = [];
   /** What a new machine's node is told to own, by the machine's number, from 0. */
   shareOf: (index: number) => MemberShare = () => ({});
+  /** Time between two rounds in which nodes collect tombstones. */
+  readonly tombstoneMs: number;
   readonly #world: HostWorld;
 
   constructor(options: SimulationOptions = {}) {
     this.seed = options.seed ?? 1;
     this.random = new SeededRandom(this.seed);
     this.network = new Network(this.scheduler, this.random.fork("network"), this.trace);
+    this.tombstoneMs = options.pauses?.tombstoneMs ?? TOMBSTONE_INTERVAL_MS;
     this.#world = {
       scheduler: this.scheduler,
       network: this.network,
@@ -47,7 +52,7 @@ export class Simulation {
       replicas: options.replicas ?? 3,
       tampering: options.tampering ?? {},
       diskDelayMs: options.diskDelayMs ?? 2,
-      pauses: options.pauses ?? {},
+      pauses: { tombstoneMs: this.tombstoneMs, ...options.pauses },
     };
   }
 

@@ -58,8 +58,10 @@ export interface SwarmOptions extends PlanOptions {
  */
 export async function runSeed(seed: number, options: SwarmOptions = {}): Promise<SwarmReport> {
   const random = new SeededRandom(seed).fork("plan");
+  const pauses = { tombstoneMs: new SeededRandom(seed).fork("pauses").pick([200, 1_000, 1_000, 5_000]) };
   const sim = new Simulation({
     seed,
+    pauses,
     ...(options.tampering === undefined ? {} : { tampering: options.tampering }),
   });
   const thinkMs = random.pick([10, 30, 100, 300]);

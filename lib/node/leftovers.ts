@@ -1,0 +1,164 @@
+import { DhtError } from "../core/errors.ts";
+import { compareOptionalVersions, type Version } from "../core/hlc.ts";
+import type { LiveLayouts, OwnerId } from "../core/layout.ts";
+import { readQuorum } from "../core/quorum.ts";
+import { compareHeads, type RecordHead } from "../core/record.ts";
+import { type Exchange, isLayoutMismatch } from "./exchange.ts";
+import type { Peers } from "./peers.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type { Storage } from "./storage.ts";
+import type { Task } from "./tasks.ts";
+
+/** Keys looked at per message. */
+const PAGE_KEYS = 500;
+const TIMEOUT_MS = 30_000;
+
+/** What setting leftovers aside needs of its node. */
+export interface LeftoverDeps {
+  readonly keeper: RingKeeper;
+  readonly storage: Storage;
+  readonly peers: Peers;
+  readonly exchange: Exchange;
+}
+
+/** One change of layout. */
+export interface LeftoverScope {
+  readonly live: LiveLayouts;
+  /** Owners of the base that may be asked, those that answer first. */
+  readonly sources: readonly OwnerId[];
+  /** Counts what was dropped and fetched. */
+  readonly task: Task;
+  readonly signal: AbortSignal;
+}
+
+interface Suspect {
+  readonly key: string;
+  readonly head: RecordHead;
+}
+
+/** What one source holds of each suspect; "damaged": nobody knows. */
+type Answers = readonly (RecordHead | "damaged" | undefined)[];
+
+/**
+ * Drops what a node held of partitions it is about to own from a time when it owned them before, where that was
+ * deleted meanwhile and the deletion collected.
+ *
+ * To be called once all has been pulled, and the owners' floors with it: such a record is not above the floor, and
+ * no owner of the base holds it or anything newer. A write that is just coming in may look the same: so as many of
+ * those owners as a read asks are first made to refuse what is not above the floor. One that gets its
+ * acknowledgements had reached one of them before, and is seen there.
+ *
+ * @throws {Error} Where too few of those owners answer.
+ */
+export async function setAsideLeftovers(deps: LeftoverDeps, scope: LeftoverScope): Promise<void> {
+  const { keeper, storage } = deps;
+  const gained: number[] = [];
+  for (const partition of (await storage.digests()).keys()) {
+    const isGained = scope.live.newest.owners(partition).includes(keeper.selfId) &&
+      !scope.live.base.owners(partition).includes(keeper.selfId);
+    if (isGained && storage.floor(partition) !== undefined) gained.push(partition);
+  }
+  for (const partition of await unequal(deps, scope, gained)) await clear(deps, scope, partition);
+}
+
+/** Partitions of which no owner of the base holds just the same: one that does has no leftovers, so there are none. */
+async function unequal(
+  { storage, peers }: LeftoverDeps,
+  { live, sources }: LeftoverScope,
+  gained: readonly number[],
+): Promise<Set<number>> {
+  const left = new Set(gained);
+  const ours = await storage.digests();
+  for (const source of sources) {
+    const partitions = [...left].filter((partition) => live.base.owners(partition).includes(source));
+    if (partitions.length === 0) continue;
+    try {
+      const { digests } = await peers.ask(source, live, "digests", { partitions }, OWN_LANE);
+      for (const { partition, hash } of digests) {
+        if (ours.get(partition)?.hash === hash) left.delete(partition);
+      }
+    } catch (error) {
+      if (isLayoutMismatch(error)) throw error;
+    }
+  }
+  return left;
+}
+
+async function clear(deps: LeftoverDeps, scope: LeftoverScope, partition: number): Promise<void> {
+  const floor = deps.storage.floor(partition)!;
+  let after: string | undefined;
+  do {
+    scope.signal.throwIfAborted();
+    const page = await deps.storage.scan(partition, {
+      limit: PAGE_KEYS,
+      ...(after === undefined ? {} : { after }),
+    });
+    const suspects = page.entries.filter(({ head }) =>
+      head.kind === "value" && compareOptionalVersions(head.version, floor) <= 0
+    );
+    if (suspects.length > 0) await judgeAll(deps, scope, { partition, floor, suspects });
+    after = page.next;
+  } while (after !== undefined);
+}
+
+async function judgeAll(
+  deps: LeftoverDeps,
+  scope: LeftoverScope,
+  { partition, floor, suspects }: {
+    readonly partition: number;
+    readonly floor: Version;
+    readonly suspects: readonly Suspect[];
+  },
+): Promise<void> {
+  const { live, task } = scope;
+  const witnesses: { readonly source: OwnerId; readonly answers: Answers }[] = [];
+  let failure: unknown;
+  for (const source of scope.sources.filter((owner) => live.base.owners(partition).includes(owner))) {
+    if (witnesses.length === readQuorum(live.base.n)) break;
+    try {
+      await deps.peers.ask(source, live, "raiseFloor", { partition, floor }, OWN_LANE);
+      witnesses.push({ source, answers: await headsAt(deps, live, source, partition, suspects) });
+    } catch (error) {
+      if (isLayoutMismatch(error)) throw error;
+      failure = error;
+    }
+  }
+  if (witnesses.length < readQuorum(live.base.n)) {
+    throw failure ?? new Error("Too few previous owners can be reached");
+  }
+  for (const [i, { key, head }] of suspects.entries()) {
+    const known = witnesses.map(({ source, answers }) => ({ source, held: answers[i] }));
+    if (known.every(({ held }) => held === undefined)) {
+      if (await deps.storage.drop(partition, key, head.version)) task.dropped++;
+      continue;
+    }
+    for (const { source, held } of known) {
+      if (held === undefined || held === "damaged" || compareHeads(held, head) <= 0) continue;
+      await deps.exchange.fetch({ peer: source, live, task, signal: scope.signal }, { partition, key });
+    }
+  }
+}
+
+/** What an owner holds of each suspect; a page with damaged records is asked for in halves. */
+async function headsAt(
+  deps: LeftoverDeps,
+  live: LiveLayouts,
+  source: OwnerId,
+  partition: number,
+  suspects: readonly Suspect[],
+): Promise<Answers> {
+  const items = suspects.map(({ key }) => ({ partition, key }));
+  try {
+    return (await deps.peers.ask(source, live, "heads", { items, strict: true }, OWN_LANE)).heads;
+  } catch (error) {
+    if (!(error instanceof DhtError && error.code === "corrupt_value")) throw error;
+  }
+  if (items.length === 1) return ["damaged"];
+  const middle = items.length >> 1;
+  const halves = [suspects.slice(0, middle), suspects.slice(middle)];
+  const answers: Answers[] = [];
+  for (const half of halves) answers.push(await headsAt(deps, live, source, partition, half));
+  return answers.flat();
+}
+
+const OWN_LANE = { lane: "own", timeoutMs: TIMEOUT_MS } as const;
