@@ -18,6 +18,7 @@ import { DhtError } from "./lib/core/errors.ts";
 import { nextIncarnation } from "./lib/node/identity.ts";
 import { RetiredStoreError } from "./lib/node/membership.ts";
 import { DhtNode } from "./lib/node/node.ts";
+import type { TaskView } from "./lib/node/service.ts";
 import { RingKeeper } from "./lib/node/ring_keeper.ts";
 import { Storage } from "./lib/node/storage.ts";
 import { Isolate } from "./lib/isolate.ts";
@@ -30,6 +31,8 @@ import { createHandler } from "./routes/mod.ts";
 const SHUTDOWN_TIMEOUT_MS = 8_000;
 /** A second Ctrl-C counts from here on: task runners deliver one twice. */
 const SECOND_INTERRUPT_MS = 1_000;
+
+const LOOPBACK_NOTE = "There is no secret: only programs on this machine can connect.";
 
 /** A node with what was built for it. */
 interface Running {
@@ -250,6 +253,8 @@ async function openNode(
     const transport = new HttpTransport(secret === undefined ? {} : { secret });
     const onRetired = () =>
       hooks.onFatal("This node was removed from the ring; start it again to join as a new one");
+    const loopbackOnly = isLoopbackOnly(config);
+    const notes = secret === undefined && loopbackOnly ? [LOOPBACK_NOTE] : [];
     const node = new DhtNode({
       storage,
       keeper,
@@ -258,11 +263,11 @@ async function openNode(
       random,
       log,
       version: VERSION,
+      notes,
       rates: config.rates,
       onLeft: hooks.onLeft,
       onRetired,
     });
-    const loopbackOnly = isLoopbackOnly(config);
     const handler = createHandler({ node, secret, selfAddress, loopbackOnly, log, clock, version: VERSION });
     const stop = async () => {
       const stopped = node.stop();
@@ -324,9 +329,12 @@ function announce(config: NodeConfig, node: DhtNode, log: Log): void {
 /** Ctrl-C leaves the ring, a second one ends at once; SIGTERM only stops. */
 function handleSignals(node: DhtNode, log: Log, end: (code: number) => void): void {
   let interruptedMs: number | undefined;
+  let leave: TaskView | undefined;
   onSignal("SIGINT", () => {
     const nowMs = clock.monotonicMs();
-    if (interruptedMs === undefined) {
+    // One that was cancelled is begun anew.
+    const isLeaving = leave?.done !== true || leave.error === undefined;
+    if (interruptedMs === undefined || !isLeaving) {
       interruptedMs = nowMs;
       // Without a ring there is nothing to leave.
       if (!node.readiness().ready) return end(0);
@@ -335,9 +343,9 @@ function handleSignals(node: DhtNode, log: Log, end: (code: number) => void): vo
         "interrupted",
         "Leaving the ring; press Ctrl-C again to stop at once, without leaving",
       );
-      node.leave({ lingerMs: 0 }).catch((error) =>
-        log.event("error", "leave_failed", `Cannot leave the ring: ${error.message}`)
-      );
+      node.leave({ lingerMs: 0 }).then((task) => leave = task, (error) => {
+        log.event("error", "leave_failed", `Cannot leave the ring: ${error.message}`);
+      });
     } else if (nowMs - interruptedMs >= SECOND_INTERRUPT_MS) {
       log.event(
         "warn",

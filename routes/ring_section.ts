@@ -1,38 +1,62 @@
-import type { NodeView, RingView } from "../lib/node/service.ts";
+import type { ChangeView, FetchingView, NodeView, RingView, StatusView } from "../lib/node/service.ts";
 import { type Html, markup } from "./html.ts";
-import { countText, shareText } from "./human.ts";
+import { countText, plural, shareText, sizeText, spanText } from "./human.ts";
 import { type NodeColours, ringChart } from "./ring_chart.ts";
 
 /** The ring: its hash space drawn as a circle, and every server with what it has of it. */
-export function ringSection(ring: RingView, colours: NodeColours): Html {
+export function ringSection(
+  { ring, change, notes }: Pick<StatusView, "ring" | "change" | "notes">,
+  colours: NodeColours,
+): Html {
   return markup`<section class="card" aria-labelledby="ring">
 <div class="head"><h2 id="ring">The ring</h2>
 <p class="quiet">${countText(ring.partitions)} partitions · layout <code>${ring.layout}</code></p></div>
-${changeNote(ring)}
+${changeNote(ring, change)}
 <div class="ring">
 ${ringChart(ring, colours)}
 <table class="nodes">
 <thead><tr><th scope="col">Server</th><th scope="col">State</th><th scope="col" class="number">Share</th>
 <th scope="col" class="number">Partitions held</th>${shareTitles(ring)}</tr></thead>
-<tbody>${ring.nodes.map((node) => nodeRow(node, ring, colours))}</tbody>
+<tbody>${ring.nodes.map((node) => nodeRow(node, { ring, change, colours }))}</tbody>
 </table>
 </div>
-${growNote(ring)}
+${
+    notes.map((note) =>
+      markup`<p class="note">${note}</p>
+`
+    )
+  }${growNote(ring)}
 </section>`;
 }
 
 /** Who it waits for is told by the table and by the warnings. */
-function changeNote({ changing }: RingView): Html {
+function changeNote({ changing }: RingView, change: ChangeView | undefined): Html {
   if (!changing) return markup``;
   return markup`<p class="note"><strong>The ring is changing.</strong> Keys move to where they now belong;
-all of them can be read and written meanwhile.</p>`;
+all of them can be read and written meanwhile.${change !== undefined && progress(change)}</p>`;
 }
 
-function nodeRow(node: NodeView, ring: RingView, colours: NodeColours): Html {
+function progress({ partitionsLeft, bytesLeft, bytesPerSecond, secondsLeft }: ChangeView): Html {
+  const bytes = bytesLeft !== undefined && `, ${sizeText(bytesLeft)}`;
+  const rate = bytesPerSecond > 0 && ` at ${sizeText(bytesPerSecond)} a second`;
+  const time = secondsLeft !== undefined && secondsLeft > 0 && `, about ${spanText(secondsLeft * 1000)}`;
+  return markup`
+<strong>${plural(partitionsLeft, "partition")}${bytes} left</strong>${rate}${time}.`;
+}
+
+function nodeRow(
+  node: NodeView,
+  { ring, change, colours }: {
+    readonly ring: RingView;
+    readonly change: ChangeView | undefined;
+    readonly colours: NodeColours;
+  },
+): Html {
+  const fetching = change?.fetching.find(({ address }) => address === node.address);
   const self = node.address === ring.self && markup` <span class="quiet">this node</span>`;
   return markup`<tr class="${colours.get(node.address)}${!node.reachable && " off"}">
 <td class="server"><span class="dot"></span><a href="http://${node.address}/">${node.address}</a>${self}</td>
-<td>${stateText(node)}</td>
+<td>${stateText(node)}${fetching !== undefined && fetchingText(fetching)}</td>
 <td class="number">${shareText(node.primaryPartitions, ring.partitions)}</td>
 <td class="number">${countText(node.ownedPartitions)}</td>${shareCells(node, ring)}
 </tr>
@@ -54,6 +78,11 @@ function shareCells({ weight, zone }: NodeView, ring: RingView): Html {
   if (!hasShares(ring)) return markup``;
   return markup`
 <td class="number">${weight}</td><td>${zone ?? "none"}</td>`;
+}
+
+function fetchingText({ bytesLeft, error }: FetchingView): Html {
+  const left = bytesLeft !== undefined && bytesLeft > 0 && ` ${sizeText(bytesLeft)} left`;
+  return markup`${left}${error !== undefined && markup`<br><span class="down">${error}</span>`}`;
 }
 
 function stateText({ reachable, state, synced }: NodeView): Html {

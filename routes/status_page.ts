@@ -49,7 +49,7 @@ export function statusPage({ status, keys, query }: StatusPage): string {
 <main>
 ${warnings(status.warnings)}
 ${facts(status)}
-${ringSection(ring, colours)}
+${ringSection(status, colours)}
 ${backgroundSection(status)}
 ${keySection({ keys, query, ring, colours, nowMs: status.nowMs })}
 </main>
