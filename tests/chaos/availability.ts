@@ -5,7 +5,7 @@ export interface Attempt {
   readonly startMs: number;
   readonly endMs: number;
   readonly served: boolean;
-  /** What it was answered instead. */
+  /** What it was answered instead: the node, the code, and more words, with colons between. */
   readonly reason?: string;
 }
 
@@ -23,6 +23,8 @@ export interface Gap {
 export interface Availability {
   readonly attempts: number;
   readonly failed: number;
+  /** How often which code was answered. */
+  readonly codes: ReadonlyMap<string, number>;
   readonly longest: Gap | undefined;
 }
 
@@ -40,8 +42,17 @@ export function availabilityOf(attempts: readonly Attempt[]): Availability {
       if (longest === undefined || ms > longest.ms) longest = { key, startMs, ms, reason };
     }
   }
-  const failed = attempts.filter(({ served }) => !served).length;
-  return { attempts: attempts.length, failed, longest };
+  const failed = attempts.filter(({ served }) => !served);
+  return { attempts: attempts.length, failed: failed.length, codes: codesOf(failed), longest };
+}
+
+function codesOf(failed: readonly Attempt[]): Map<string, number> {
+  const codes = new Map<string, number>();
+  for (const { reason } of failed) {
+    const code = reason?.split(": ")[1] ?? "no reason";
+    codes.set(code, (codes.get(code) ?? 0) + 1);
+  }
+  return codes;
 }
 
 function groupByKey(attempts: readonly Attempt[]): Map<string, Attempt[]> {

@@ -7,12 +7,12 @@ const attempt = (startMs: number, endMs: number, served: boolean, key = "a"): At
   startMs,
   endMs,
   served,
-  ...(!served && { reason: "no" }),
+  ...(!served && { reason: "n1: overloaded: try later" }),
 });
 const longestOf = (...attempts: Attempt[]) => availabilityOf(attempts).longest;
 
 Deno.test("availability given no attempts, then nothing was unavailable", () => {
-  assertEquals(availabilityOf([]), { attempts: 0, failed: 0, longest: undefined });
+  assertEquals(availabilityOf([]), { attempts: 0, failed: 0, codes: new Map(), longest: undefined });
 });
 
 Deno.test("availability given failures, then counts them and the time to the next that was served", () => {
@@ -22,8 +22,13 @@ Deno.test("availability given failures, then counts them and the time to the nex
     attempt(20, 21, false),
     attempt(30, 34, true),
   ];
-  const longest = { key: "a", startMs: 10, ms: 24, reason: "no" };
-  assertEquals(availabilityOf(attempts), { attempts: 4, failed: 2, longest });
+  const longest = { key: "a", startMs: 10, ms: 24, reason: "n1: overloaded: try later" };
+  assertEquals(availabilityOf(attempts), {
+    attempts: 4,
+    failed: 2,
+    codes: new Map([["overloaded", 2]]),
+    longest,
+  });
 });
 
 Deno.test("availability given a failure that lasts while another attempt is served, then the gap ends with that", () => {
@@ -31,7 +36,7 @@ Deno.test("availability given a failure that lasts while another attempt is serv
     key: "a",
     startMs: 0,
     ms: 60,
-    reason: "no",
+    reason: "n1: overloaded: try later",
   });
 });
 
@@ -49,6 +54,6 @@ Deno.test("availability given a key that is never served again, then its gap has
     key: "a",
     startMs: 20,
     ms: Infinity,
-    reason: "no",
+    reason: "n1: overloaded: try later",
   });
 });

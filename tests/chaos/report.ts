@@ -61,12 +61,15 @@ function stepLines({ taken }: Nemesis): string[] {
   return [...counts].map(([name, count]) => `              ${count} x ${name}`);
 }
 
-function unavailableText({ attempts, failed, longest }: Availability, nemesis: Nemesis): string {
-  const share = `${failed} of ${attempts} (${percent(attempts === 0 ? 0 : failed / attempts)})`;
+function unavailableText({ attempts, failed, codes, longest }: Availability, nemesis: Nemesis): string {
+  const why = [...codes].map(([code, count]) => `${count} x ${code}`).join(", ");
+  const share = `${failed} of ${attempts} (${percent(attempts === 0 ? 0 : failed / attempts)}${
+    why && `: ${why}`
+  })`;
   if (longest === undefined) return share;
   const { ms, key, startMs, reason } = longest;
-  const why = reason === undefined ? "" : `; ${reason}`;
-  return `${share}; longest ${seconds(ms)}, ${key} at ${seconds(startMs)}, ${nemesis.at(startMs)}${why}`;
+  const answer = reason === undefined ? "" : `; ${reason}`;
+  return `${share}; longest ${seconds(ms)}, ${key} at ${seconds(startMs)}, ${nemesis.at(startMs)}${answer}`;
 }
 
 function violationText({ kind, text }: Violation): string {

@@ -92,8 +92,9 @@ export function parseEtag(etag: string | null): Version {
 
 /** What a request that threw came to. */
 export function outcomeOfError(error: unknown): Outcome {
-  const reason = causesOf(error);
-  return { kind: reason.includes("(Connect)") ? "refused" : "unknown", reason };
+  const causes = causesOf(error);
+  if (causes.includes("(Connect)")) return { kind: "refused", reason: `not_connected: ${causes}` };
+  return { kind: "unknown", reason: `no_answer: ${causes}` };
 }
 
 /** What an answer came to that is not good; reads its body. */
