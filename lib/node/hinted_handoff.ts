@@ -22,7 +22,7 @@ const LOOK_MS = 5_000;
 const RETRY_MS = 5_000;
 const RETRY_MAX_MS = 160_000;
 /** Records on their way at the same time: small ones share messages, large ones are fetched by the owner. */
-const PARALLEL_SMALL = 64;
+const PARALLEL_SMALL = 256;
 const PARALLEL_LARGE = 2;
 /** Times one record is tried under layouts that change meanwhile. */
 const LAYOUT_TRIES = 20;

@@ -5,6 +5,7 @@ import { RetiredStoreError } from "../../lib/node/membership.ts";
 import { DhtNode, type NodeDeps } from "../../lib/node/node.ts";
 import { type Identity, RingKeeper } from "../../lib/node/ring_keeper.ts";
 import { Storage } from "../../lib/node/storage.ts";
+import type { BackgroundRates } from "../../lib/core/rates.ts";
 import type { Log } from "../../lib/ports/log.ts";
 import type { Store } from "../../lib/ports/store.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
@@ -39,6 +40,8 @@ export interface HostWorld {
   readonly replicas: number;
   readonly tampering: Tampering;
   readonly diskDelayMs: number;
+  /** Rates of background tasks; those of a node of which nothing is said where absent. */
+  readonly rates?: BackgroundRates;
   /** How often nodes do by themselves what real ones seldom do. */
   readonly pauses: Pauses;
 }
@@ -228,6 +231,7 @@ export class Host {
       random,
       log,
       version: "simulated",
+      ...(this.#world.rates === undefined ? {} : { rates: this.#world.rates }),
       ...this.#world.pauses,
       onLeft: () => this.#end(process, "has left"),
       onRetired: () => this.#end(process, "was removed or replaced"),

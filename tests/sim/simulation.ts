@@ -1,4 +1,5 @@
 import type { MemberShare } from "../../lib/core/membership.ts";
+import type { BackgroundRates } from "../../lib/core/rates.ts";
 import type { DhtNode } from "../../lib/node/node.ts";
 import { Host, type HostWorld, type Pauses, type Running, type Tampering } from "./host.ts";
 import { Network } from "./network.ts";
@@ -20,6 +21,7 @@ export interface SimulationOptions {
   readonly partitions?: number;
   readonly replicas?: number;
   readonly diskDelayMs?: number;
+  readonly rates?: BackgroundRates;
   readonly tampering?: Tampering;
   readonly pauses?: Pauses;
 }
@@ -52,6 +54,7 @@ export class Simulation {
       replicas: options.replicas ?? 3,
       tampering: options.tampering ?? {},
       diskDelayMs: options.diskDelayMs ?? 2,
+      ...(options.rates === undefined ? {} : { rates: options.rates }),
       pauses: { tombstoneMs: this.tombstoneMs, ...options.pauses },
     };
   }
