@@ -20,6 +20,7 @@ import { RetiredStoreError } from "./lib/node/membership.ts";
 import { DhtNode } from "./lib/node/node.ts";
 import type { TaskView } from "./lib/node/service.ts";
 import { RingKeeper } from "./lib/node/ring_keeper.ts";
+import { messageEnds } from "./lib/node/secure_messages.ts";
 import { Storage } from "./lib/node/storage.ts";
 import { Isolate } from "./lib/isolate.ts";
 import type { Log } from "./lib/ports/log.ts";
@@ -250,7 +251,8 @@ async function openNode(
       hooks.onFatal("Another process has opened this node's database; this one stops");
     storage = await Storage.open({ store, clock, random, log, onClaimLost });
     const keeper = new RingKeeper(storage, await nextIncarnation(storage, random, selfAddress));
-    const transport = new HttpTransport(secret === undefined ? {} : { secret });
+    const transport = new HttpTransport();
+    const ends = messageEnds({ secret, transport, keeper, clock, random });
     const onRetired = () =>
       hooks.onFatal("This node was removed from the ring; start it again to join as a new one");
     const loopbackOnly = isLoopbackOnly(config);
@@ -258,7 +260,7 @@ async function openNode(
     const node = new DhtNode({
       storage,
       keeper,
-      transport,
+      transport: ends.transport,
       clock,
       random,
       log,
@@ -268,7 +270,17 @@ async function openNode(
       onLeft: hooks.onLeft,
       onRetired,
     });
-    const handler = createHandler({ node, secret, selfAddress, loopbackOnly, log, clock, version: VERSION });
+    const receive = ends.guard((message) => node.receive(message));
+    const handler = createHandler({
+      node,
+      receive,
+      secret,
+      selfAddress,
+      loopbackOnly,
+      log,
+      clock,
+      version: VERSION,
+    });
     const stop = async () => {
       const stopped = node.stop();
       // What its loops are waiting for ends now, and not when a peer that hangs has had its time.

@@ -8,7 +8,13 @@ import type { Target } from "./target.ts";
 /** What the routes are built on. */
 export interface RouteDeps {
   readonly node: NodeService;
-  /** Required, as a bearer token, from other nodes and of requests that change the ring; absent: of nobody. */
+  /**
+   * Answers what another node sends; absent: the node does, as it is.
+   *
+   * @throws {DhtError} "unauthorized" for what was not made with the ring's secret.
+   */
+  readonly receive?: (message: Uint8Array) => Promise<Uint8Array>;
+  /** Required, as a bearer token, of requests that change the ring; absent: of none. */
   readonly secret?: string | undefined;
   /** The name other nodes reach this one by, `host:port`. */
   readonly selfAddress: string;

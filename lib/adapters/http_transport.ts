@@ -27,11 +27,9 @@ export class HttpTransport implements Transport {
   readonly #loopbackHosts = new Map<string, string>();
   #closed = false;
 
-  /** @param options.secret Sent with every call, as a bearer token. */
-  constructor(options: { secret?: string | undefined; answerMaxBytes?: number } = {}) {
+  constructor(options: { answerMaxBytes?: number } = {}) {
     this.#client = Deno.createHttpClient({ poolMaxIdlePerHost: IDLE_CONNECTIONS_PER_PEER });
     this.#headers = new Headers({ "content-type": "application/octet-stream" });
-    if (options.secret !== undefined) this.#headers.set("authorization", `Bearer ${options.secret}`);
     this.#answerMaxBytes = options.answerMaxBytes ?? ANSWER_MAX_BYTES;
   }
 

@@ -162,7 +162,6 @@ const GUARDED = [
   ["POST", "/purge"],
   ["POST", "/leave"],
   ["DELETE", "/tasks/leave"],
-  ["POST", PEER_PATH],
 ] as const;
 const JOIN = JSON.stringify({ address: "localhost:50143", storeId: "s4", incarnation: 1 });
 
@@ -202,6 +201,21 @@ for (
     assertEquals((await new Api({ secret: "s3cret" }).send(method ?? "", path ?? "")).status, 200);
   });
 }
+
+Deno.test("routes given a message of a node, then it is answered by whoever checks it, without a token", async () => {
+  const api = new Api({ secret: "s3cret", receive: (message) => Promise.resolve(message.slice(0, 1)) });
+  const response = await api.send("POST", PEER_PATH, { body: "a frame" });
+  assertEquals([response.status, await response.text()], [200, "a"]);
+});
+
+Deno.test("routes given a message that was not made with the secret, then 401, and the log says who", async () => {
+  const refuse = () => Promise.reject(new DhtError("unauthorized", "Cannot answer: wrong or missing secret"));
+  const api = new Api({ secret: "s3cret", receive: refuse });
+  const headers = { authorization: "Bearer s3cret" };
+  const response = await api.send("POST", PEER_PATH, { body: "not a frame", headers });
+  assertEquals([response.status, (await problemOf(response)).code], [401, "unauthorized"]);
+  assertEquals(api.log.events.map(({ event }) => event), ["unauthorized_request"]);
+});
 
 Deno.test("routes given a refused secret, then the log says who, but not what was sent", async () => {
   const api = new Api({ secret: "s3cret" });

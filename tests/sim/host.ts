@@ -4,6 +4,8 @@ import { nextIncarnation } from "../../lib/node/identity.ts";
 import { RetiredStoreError } from "../../lib/node/membership.ts";
 import { DhtNode, type NodeDeps } from "../../lib/node/node.ts";
 import { type Identity, RingKeeper } from "../../lib/node/ring_keeper.ts";
+import { messageEnds } from "../../lib/node/secure_messages.ts";
+import type { Receive } from "../../lib/node/session_guard.ts";
 import { Storage } from "../../lib/node/storage.ts";
 import type { BackgroundRates } from "../../lib/core/rates.ts";
 import type { Log } from "../../lib/ports/log.ts";
@@ -28,6 +30,10 @@ export interface Tampering {
   readonly identity?: (identity: Identity, host: Host) => Identity;
   readonly keeper?: (storage: Storage, identity: Identity) => RingKeeper;
   readonly transport?: (transport: Transport, host: Host) => Transport;
+  /** What is on the network: frames, where the ring has a secret. */
+  readonly network?: (transport: Transport, host: Host) => Transport;
+  /** What the node is given to answer: messages that are genuine. */
+  readonly receive?: (receive: Receive, host: Host) => Receive;
 }
 
 /** What all hosts of a simulation share. */
@@ -44,6 +50,8 @@ export interface HostWorld {
   readonly rates?: BackgroundRates;
   /** How often nodes do by themselves what real ones seldom do. */
   readonly pauses: Pauses;
+  /** What the nodes of the ring know one another by; undefined where their messages travel as they are. */
+  readonly secret: string | undefined;
 }
 
 /** Pauses between two rounds of background work. */
@@ -63,6 +71,8 @@ export class Host {
   leaving = false;
   /** What its node is told to own at its next start. */
   share: MemberShare = {};
+  /** What it knows the nodes of its ring by, from its next start on. */
+  secret: string | undefined;
   readonly #world: HostWorld;
   readonly #random: SeededRandom;
   #servers: readonly string[] = [];
@@ -73,6 +83,7 @@ export class Host {
     this.#world = world;
     this.#random = world.random.fork(`host ${address}`);
     this.diskDelayMs = world.diskDelayMs;
+    this.secret = world.secret;
   }
 
   /** The node, once it has started and until it ends. */
@@ -222,7 +233,14 @@ export class Host {
     const identity = await nextIncarnation(storage, random, this.address);
     const ownIdentity = tampering.identity?.(identity, this) ?? identity;
     const keeper = tampering.keeper?.(storage, ownIdentity) ?? new RingKeeper(storage, ownIdentity);
-    const transport = network.transportOf(process);
+    const carrier = network.transportOf(process);
+    const { transport, guard } = messageEnds({
+      secret: this.secret,
+      transport: tampering.network?.(carrier, this) ?? carrier,
+      keeper,
+      clock,
+      random: random.fork("sessions"),
+    });
     const node = new DhtNode({
       storage,
       keeper,
@@ -238,6 +256,8 @@ export class Host {
     });
     // The node answers while it still starts, as one does whose handler exists before it is in its ring.
     process.running = { node, storage, keeper };
+    const receive: Receive = (message) => node.receive(message);
+    process.answer = guard(tampering.receive?.(receive, this) ?? receive);
     await node.start({ servers, replicas, partitions, share: this.share });
     void this.#compareAll(process, node, clock);
   }

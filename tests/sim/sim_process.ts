@@ -45,6 +45,8 @@ export class SimProcess implements Endpoint {
   alive = true;
   store: MemoryStore | undefined;
   running: Running | undefined;
+  /** Answers what the network brings. */
+  answer: ((message: Uint8Array) => Promise<Uint8Array>) | undefined;
   /** Whether it takes messages: a process that stops closes its port first. */
   listening = true;
   /** What has come while it was paused, in order. */
@@ -56,8 +58,7 @@ export class SimProcess implements Endpoint {
   }
 
   get receive(): ((message: Uint8Array) => Promise<Uint8Array>) | undefined {
-    const { running } = this;
-    return running === undefined || !this.listening ? undefined : (message) => running.node.receive(message);
+    return this.listening ? this.answer : undefined;
   }
 
   /** Whether it stands still. */

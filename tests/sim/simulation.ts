@@ -24,6 +24,8 @@ export interface SimulationOptions {
   readonly rates?: BackgroundRates;
   readonly tampering?: Tampering;
   readonly pauses?: Pauses;
+  /** What the nodes know one another by; undefined where their messages travel as they are. */
+  readonly secret?: string | undefined;
 }
 
 /** A whole cluster on virtual clocks, disks and a virtual network. */
@@ -56,6 +58,7 @@ export class Simulation {
       diskDelayMs: options.diskDelayMs ?? 2,
       ...(options.rates === undefined ? {} : { rates: options.rates }),
       pauses: { tombstoneMs: this.tombstoneMs, ...options.pauses },
+      secret: "secret" in options ? options.secret : "the secret of the simulated ring",
     };
   }
 
