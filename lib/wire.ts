@@ -145,8 +145,9 @@ const OPERATIONS = {
     ask: shape({ items: list(shape(place), 10_000), strict: optional(flag) }),
     answer: shape({ heads: list(optional(head), 10_000), floors: list(partitionFloor, 10_000) }),
   },
+  /** Chunks of a blob; `place` says whose value they are of, so that damage is that record's. */
   readChunks: {
-    ask: shape({ blobId: text, first: uint, count: uint }),
+    ask: shape({ blobId: text, first: uint, count: uint, place: optional(shape(place)) }),
     answer: shape({ chunks: list(bytes, 64) }),
   },
   openUpload: { ask: shape({ id: text }), answer: nothing },
@@ -164,20 +165,23 @@ const OPERATIONS = {
   hint: { ask: shape({ target: text, items: list(shape(place), 1_000) }), answer: nothing },
   /** Has a node deliver what it has kept in mind for an owner that is back; answered when it has tried. */
   handoff: { ask: shape({ target: text }), answer: nothing },
-  /** A part of a partition: what is there, without bytes. */
+  /** A part of a partition: what is there, without bytes; and whether something damaged was left out. */
   scan: {
     ask: shape({ partition: uint, after: optional(text), limit: uint }),
     answer: shape({
       entries: list(shape({ key: text, head })),
       next: optional(text),
       floor: optional(version),
+      damaged: flag,
     }),
   },
   /** Digests of those partitions that are not empty, and the floors of those that have one; of all where none are named. */
   digests: {
     ask: shape({ partitions: optional(list(uint)) }),
     answer: shape({
-      digests: list(shape({ partition: uint, records: uint, values: uint, valueBytes: uint, hash: text })),
+      digests: list(
+        shape({ partition: uint, records: uint, values: uint, valueBytes: uint, hash: text, damaged: uint }),
+      ),
       floors: list(partitionFloor),
     }),
   },
@@ -206,12 +210,13 @@ const OPERATIONS = {
     ask: shape({ down: list(text) }),
     answer: shape({ partitions: uint, values: uint, valueBytes: uint }),
   },
-  /** A part of this node's ordered key index. */
+  /** A part of this node's ordered key index; and the partitions of keys left out because they are damaged. */
   listKeys: {
     ask: shape({ prefix: text, after: optional(text), limit: uint }),
     answer: shape({
       entries: list(shape({ key: text, partition: uint, head })),
       next: optional(text),
+      damaged: list(uint),
     }),
   },
   /** Asks to be taken into the ring. */

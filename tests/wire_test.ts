@@ -76,7 +76,12 @@ const SAMPLES: Samples = {
     answers: [{ heads: [HEAD, undefined], floors: [{ partition: 5, floor: VERSION }] }],
   },
   readChunks: {
-    asks: [{ blobId: "b", first: 0, count: 12 }],
+    asks: [{ blobId: "b", first: 0, count: 12, place: undefined }, {
+      blobId: "b",
+      first: 0,
+      count: 12,
+      place: PLACE,
+    }],
     answers: [{ chunks: [] }, { chunks: [Uint8Array.of(1), new Uint8Array()] }],
   },
   openUpload: { asks: [{ id: "u" }], answers: [{}] },
@@ -88,14 +93,14 @@ const SAMPLES: Samples = {
   scan: {
     asks: [{ partition: 1, after: undefined, limit: 9 }, { partition: 1, after: "k", limit: 9 }],
     answers: [
-      { entries: [], next: undefined, floor: undefined },
-      { entries: [{ key: "k", head: HEAD }], next: "k", floor: VERSION },
+      { entries: [], next: undefined, floor: undefined, damaged: true },
+      { entries: [{ key: "k", head: HEAD }], next: "k", floor: VERSION, damaged: false },
     ],
   },
   digests: {
     asks: [{ partitions: undefined }, { partitions: [1, 2] }],
     answers: [{
-      digests: [{ partition: 1, records: 2, values: 1, valueBytes: 3, hash: "ff" }],
+      digests: [{ partition: 1, records: 2, values: 1, valueBytes: 3, hash: "ff", damaged: 1 }],
       floors: [{ partition: 2, floor: VERSION }],
     }],
   },
@@ -109,9 +114,10 @@ const SAMPLES: Samples = {
   counts: { asks: [{ down: ["a:1"] }], answers: [{ partitions: 4, values: 2, valueBytes: 3 }] },
   listKeys: {
     asks: [{ prefix: "", after: undefined, limit: 9 }, { prefix: "p", after: "k", limit: 9 }],
-    answers: [{ entries: [{ key: "k", partition: 1, head: HEAD }], next: undefined }, {
+    answers: [{ entries: [{ key: "k", partition: 1, head: HEAD }], next: undefined, damaged: [] }, {
       entries: [],
       next: "k",
+      damaged: [1, 2],
     }],
   },
   join: {

@@ -16,6 +16,8 @@ export interface PartitionDigest {
   readonly values: number;
   /** Bytes of those values together. */
   readonly valueBytes: number;
+  /** Records that are damaged, and therefore in none of the other figures. */
+  readonly damaged: number;
   /** Equal where two nodes hold the same versions of the same keys. */
   readonly hash: string;
 }
@@ -58,8 +60,9 @@ export class Digests {
     // Whether a scan under way sees it nobody can tell.
     if (this.#scanning === "all" || this.#scanning === partition) this.#uncertain.add(partition);
     if (!this.#isComplete || this.#uncertain.has(partition)) return;
-    const sum = this.#sumOf(partition);
-    if (before !== undefined && !this.#source.damage.has(key)) sum.add(key, before.head, -1);
+    const sum = sumOf(this.#sums, partition);
+    if (this.#source.damage.has(key)) sum.countDamaged(-1);
+    else if (before !== undefined) sum.add(key, before.head, -1);
     if (entry.held !== undefined) sum.add(key, entry.held.head, 1);
   }
 
@@ -91,7 +94,7 @@ export class Digests {
     }
     const digests = new Map<number, PartitionDigest>();
     for (const [partition, sum] of this.#sums) {
-      if (sum.records > 0) digests.set(partition, sum.digest());
+      if (sum.records > 0 || sum.damaged > 0) digests.set(partition, sum.digest());
     }
     return digests;
   }
@@ -127,7 +130,9 @@ export class Digests {
   async #scan(range: StoreRange, overlay: Overlay): Promise<Map<number, DigestSum>> {
     const sums = new Map<number, DigestSum>();
     for (const { key, partition, held } of overlay.values()) {
-      if (held !== undefined && !this.#source.damage.has(key)) addTo(sums, partition, key, held.head);
+      if (held === undefined) continue;
+      if (this.#source.damage.has(key)) sumOf(sums, partition).countDamaged(1);
+      else sumOf(sums, partition).add(key, held.head, 1);
     }
     for await (const { key, value } of this.#source.store.list(range)) {
       const partition = countOf(key[1]);
@@ -135,31 +140,32 @@ export class Digests {
       if (overlay.has(name)) continue;
       const head = readableHead(value);
       if (head === undefined) this.#source.damage.add({ partition, key: name });
-      if (head === undefined || this.#source.damage.has(name)) continue;
-      addTo(sums, partition, name, head);
+      const sum = sumOf(sums, partition);
+      if (head === undefined || this.#source.damage.has(name)) sum.countDamaged(1);
+      else sum.add(name, head, 1);
     }
     return sums;
   }
-
-  #sumOf(partition: number): DigestSum {
-    let sum = this.#sums.get(partition);
-    if (sum === undefined) this.#sums.set(partition, sum = new DigestSum());
-    return sum;
-  }
 }
 
-function addTo(sums: Map<number, DigestSum>, partition: number, key: string, head: RecordHead): void {
+function sumOf(sums: Map<number, DigestSum>, partition: number): DigestSum {
   let sum = sums.get(partition);
   if (sum === undefined) sums.set(partition, sum = new DigestSum());
-  sum.add(key, head, 1);
+  return sum;
 }
 
 class DigestSum {
   records = 0;
+  damaged = 0;
   #values = 0;
   #valueBytes = 0;
   readonly #hash = new Uint8Array(HASH_BYTES);
   #digest: PartitionDigest | undefined;
+
+  countDamaged(count: 1 | -1): void {
+    this.damaged += count;
+    this.#digest = undefined;
+  }
 
   /** @param sign 1 to put a record in, -1 to take it out. */
   add(key: string, head: RecordHead, sign: 1 | -1): void {
@@ -176,6 +182,7 @@ class DigestSum {
       records: this.records,
       values: this.#values,
       valueBytes: this.#valueBytes,
+      damaged: this.damaged,
       hash: Array.from(this.#hash, (byte) => byte.toString(16).padStart(2, "0")).join(""),
     };
   }

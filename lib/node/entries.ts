@@ -50,7 +50,11 @@ export function decodeEntry(value: Uint8Array): unknown[] {
   return fields;
 }
 
-/** The value of a record's entry. */
+/**
+ * The value of a record's entry: `[format, record]`, and behind it a checksum of all but the value's own bytes,
+ * which come last in it and have their SHA-256. A version that a failing disk has changed would win or lose against
+ * the good ones.
+ */
 export function encodeRecordEntry(record: StoredRecord): Uint8Array {
   const encoded = encoder.encodeSharedRef([ENTRY_FORMAT, encodeRecord(record)]);
   const value = new Uint8Array(encoded.length + HEAD_CHECKSUM_BYTES);

@@ -1,6 +1,6 @@
 import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions } from "../core/hlc.ts";
-import type { LiveLayouts, OwnerId } from "../core/layout.ts";
+import { addressOf, type LiveLayouts, type OwnerId } from "../core/layout.ts";
 import {
   CHUNK_BYTES,
   chunkCount,
@@ -25,12 +25,16 @@ const PAGE_KEYS = 500;
 const PARALLEL_RECORDS = 32;
 /** Chunks of a large value per message. */
 export const CHUNKS_PER_MESSAGE = 12;
-/** How long scanning, digesting or moving one message of chunks may take. */
+/** How long scanning or digesting may take: at the first time it reads all heads from the disk. */
+const LOOK_TIMEOUT_MS = 15_000;
+/** How long moving one message of chunks may take. */
 const BULK_TIMEOUT_MS = 30_000;
 /** Times a record is asked for anew because tombstones were collected meanwhile, or it was replaced. */
 const PULL_ATTEMPTS = 5;
 /** Silence after which a large value that is on its way is asked for once more. */
 const PULL_SILENT_MS = 2_000;
+/** Large values that are fetched once all small records are here; more of them are fetched as they come. */
+const MAX_DEFERRED = 10_000;
 /** Bytes of a record beside its key and its value, roughly. */
 const RECORD_BYTES = 100;
 /** Slowest rate at which a large value is still waited for. */
@@ -68,6 +72,8 @@ interface Pull {
 export type PullSource = Pick<ExchangeScope, "peer" | "live"> & {
   readonly signal?: AbortSignal;
   readonly pace?: Pace;
+  /** Whether what is fetched takes the place of a record that is damaged here; see `WriteRequest`. */
+  readonly mends?: boolean;
 };
 
 /** Whom one key is fetched from for a task. */
@@ -104,15 +110,28 @@ export class Exchange {
    * Fetches everything the peer holds newer than this node, of partitions of which it holds its share: of those it
    * is only about to own it may have leftovers of what was deleted and forgotten.
    *
-   * @returns Once all of it is held here. @throws {DhtError} If any of it could not be.
+   * Small records of all partitions come first, so that they do not wait for a large value.
+   *
+   * @returns Once all of it is held here. @throws {DhtError} If any of it could not be, or the peer has a damaged
+   * record there.
    */
   async pull(scope: ExchangeScope): Promise<void> {
     const partitions = scope.partitions.filter((partition) => ownsInBase(scope.live, partition, scope.peer));
     const differing = new Set(await this.#differing({ ...scope, partitions }));
+    const large: Place[] = [];
+    const unfinished = new Set<number>();
+    let damage: DhtError | undefined;
     for (const partition of partitions) {
-      if (differing.has(partition)) await this.#pullPartition(scope, partition);
-      scope.pulled?.(partition);
+      const before = large.length;
+      if (differing.has(partition) && await this.#pullPartition(scope, partition, large)) {
+        // Others hold what it is: it would be missed by whoever relied on this pull.
+        damage ??= damagedThere(scope.peer, partition);
+      } else if (large.length > before) unfinished.add(partition);
+      else scope.pulled?.(partition);
     }
+    for (const place of large) await this.fetch(scope, place);
+    for (const partition of unfinished) scope.pulled?.(partition);
+    if (damage !== undefined) throw damage;
   }
 
   /** Sends everything this node holds newer than the peer. Single failures are counted, and the rest goes on. */
@@ -197,7 +216,7 @@ export class Exchange {
     const id = this.#random.hex(16);
     await this.#storage.openUpload(id);
     try {
-      await this.#copyChunks(source, { from, to: id, chunks: chunkCount(record.valueBytes) });
+      await this.#copyChunks(source, place, { from, to: id, chunks: chunkCount(record.valueBytes) });
       const outcome = await this.#store(source, place, { ...record, body: { kind: "blob", id } }, ticket);
       if (outcome !== "stored") await this.#storage.abortUpload(id);
       return outcome !== "collected";
@@ -212,7 +231,7 @@ export class Exchange {
    * deleted: the source is asked whether it holds that version still.
    */
   async #store(
-    { peer, live }: PullSource,
+    { peer, live, mends }: PullSource,
     place: Place,
     record: StoredRecord,
     first: PullTicket,
@@ -222,7 +241,7 @@ export class Exchange {
     for (let attempt = 0; attempt < PULL_ATTEMPTS; attempt++) {
       // Under later layouts it may not have been an owner, or tombstones were collected without this node.
       if (this.#keeper.live !== live) throw layoutsChanged();
-      const write = { ...place, record, mode: "merge" } as const;
+      const write = { ...place, record, mode: "merge", ...(mends === true ? { mends } : {}) } as const;
       const { kind } = await this.#storage.write(fromOwner ? { ...write, pulled: ticket } : write);
       if (kind !== "collected" || !fromOwner) return kind;
       ticket = this.#storage.pullTicket(place.partition);
@@ -235,6 +254,7 @@ export class Exchange {
   /** Fetches one message of chunks while the one before is being stored. */
   async #copyChunks(
     source: ChunkSource,
+    place: Place,
     blob: { readonly from: string; readonly to: string; readonly chunks: number },
   ): Promise<void> {
     let storing: Promise<void> = Promise.resolve();
@@ -242,7 +262,7 @@ export class Exchange {
       source.signal?.throwIfAborted();
       const count = Math.min(CHUNKS_PER_MESSAGE, blob.chunks - first);
       if (source.pace !== undefined) await waitFor(source, source.pace, count * CHUNK_BYTES);
-      const ask = { blobId: blob.from, first, count };
+      const ask = { blobId: blob.from, first, count, place };
       const { chunks } = await this.#peers.ask(source.peer, undefined, "readChunks", ask, BULK);
       source.noteProgress(false);
       await storing;
@@ -257,30 +277,42 @@ export class Exchange {
   async #differing(scope: ExchangeScope): Promise<number[]> {
     const partitions = [...scope.partitions];
     const ask = { partitions };
-    const { digests, floors } = await this.#peers.ask(scope.peer, scope.live, "digests", ask, BULK);
+    const { digests, floors } = await this.#peers.ask(scope.peer, scope.live, "digests", ask, LOOK);
     await this.#adoptFloors(scope.live, floors);
-    const theirs = new Map(digests.map((digest) => [digest.partition, digest.hash]));
+    const theirs = new Map(digests.map((digest) => [digest.partition, digest]));
     const ours = await this.#storage.digests();
-    for (const [partition, digest] of ours) {
-      if (theirs.get(partition) === digest.hash) scope.task.compared += digest.records;
+    const areEqual = (partition: number): boolean => {
+      const [own, other] = [ours.get(partition), theirs.get(partition)];
+      return own?.hash === other?.hash && (other?.damaged ?? 0) === 0;
+    };
+    for (const partition of partitions) {
+      if (areEqual(partition)) scope.task.compared += ours.get(partition)?.records ?? 0;
     }
-    return partitions.filter((partition) => theirs.get(partition) !== ours.get(partition)?.hash);
+    return partitions.filter((partition) => !areEqual(partition));
   }
 
-  async #pullPartition(scope: ExchangeScope, partition: number): Promise<void> {
+  /**
+   * @param large Takes large values that are still to be fetched, unless there are too many.
+   * @returns Whether the peer has a damaged record there.
+   */
+  async #pullPartition(scope: ExchangeScope, partition: number, large: Place[]): Promise<boolean> {
+    let damaged = false;
     let after: string | undefined;
     do {
       scope.signal.throwIfAborted();
       const ask = { partition, after, limit: PAGE_KEYS };
-      const page = await this.#peers.ask(scope.peer, scope.live, "scan", ask, BULK);
+      const page = await this.#peers.ask(scope.peer, scope.live, "scan", ask, LOOK);
       const ours = await this.#storage.heads(page.entries.map(({ key }) => ({ partition, key })));
       const newer = page.entries.filter((entry, i) => isNewer(entry.head, ours[i]));
       scope.task.compared += page.entries.length;
-      await inParallel(newer, PARALLEL_RECORDS, (entry) => {
-        return this.fetch(scope, { partition, key: entry.key });
+      await inParallel(newer, PARALLEL_RECORDS, async ({ key, head }) => {
+        if (head.chunked && large.length < MAX_DEFERRED) large.push({ partition, key });
+        else await this.fetch(scope, { partition, key });
       });
+      damaged ||= page.damaged;
       after = page.next;
     } while (after !== undefined);
+    return damaged;
   }
 
   async #pushPartition(scope: ExchangeScope, partition: number): Promise<void> {
@@ -293,7 +325,7 @@ export class Exchange {
       });
       const items = page.entries.map(({ key }) => ({ partition, key }));
       const ask = { items, strict: undefined };
-      const { heads, floors } = await this.#peers.ask(scope.peer, scope.live, "heads", ask, BULK);
+      const { heads, floors } = await this.#peers.ask(scope.peer, scope.live, "heads", ask, LOOK);
       // What others than owners hold up to the floor is not taken anyway.
       const bar = ownsInBase(scope.live, partition, this.#keeper.selfId) ? undefined : floors[0]?.floor;
       const newer = page.entries.filter(({ head }, i) =>
@@ -374,6 +406,7 @@ function inlineBytes(place: { readonly key: string }, record: StoredRecord): num
   return RECORD_BYTES + place.key.length + (record.kind === "value" ? record.valueBytes : 0);
 }
 
+const LOOK = { lane: "own", timeoutMs: LOOK_TIMEOUT_MS } as const;
 const BULK = { lane: "own", timeoutMs: BULK_TIMEOUT_MS } as const;
 
 /** Runs `work` for all items, at most `width` at a time; throws the first failure once all have ended. */
@@ -392,6 +425,17 @@ export async function inParallel<T>(
   };
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
   if (failure !== undefined) throw failure.error;
+}
+
+function damagedThere(peer: OwnerId, partition: number): DhtError {
+  const node = addressOf(peer);
+  return new DhtError(
+    "corrupt_value",
+    `Cannot pull partition ${partition} from ${node}: a record there is damaged`,
+    {
+      node,
+    },
+  );
 }
 
 /** What work ends with that the layouts have overtaken: it begins anew. */

@@ -46,6 +46,8 @@ export interface CommitHooks {
   prepare(): Promise<void> | void;
   /** Called for each key that a commit changed, with what was held of it before. */
   changed(entry: TableEntry, before: Held | undefined): void;
+  /** Called where what a change had to be compared with turned out to be damaged. */
+  damaged(place: { readonly partition: number; readonly key: string }): void;
   /** Called after each commit. */
   committed(): void;
   /** The commit may or may not have happened: all that was read before must be read anew, before the next. */
@@ -232,7 +234,10 @@ export class GroupCommit {
       found.set(key, known ?? NOTHING);
       if (known !== undefined) continue;
       keys.push(recordKey(partition, key));
-      readers.push((value) => found.setStored(key, value));
+      readers.push((value) => {
+        found.setStored(key, value);
+        if (found.isDamaged(key)) this.#hooks.damaged({ partition, key });
+      });
     }
     if (keys.length === 0) return found;
     const entries = await this.#store.getMany(keys);
@@ -253,6 +258,10 @@ class LookedUp {
 
   set(key: string, known: Known): void {
     this.#known.set(key, known);
+  }
+
+  isDamaged(key: string): boolean {
+    return this.#damaged.has(key);
   }
 
   setProbed(change: Change<unknown>, exists: boolean): void {

@@ -21,6 +21,8 @@ interface IndexPage {
     readonly head: RecordHead;
   }[];
   readonly next: string | undefined;
+  /** Partitions of which a key was left out because its record is damaged. */
+  readonly damaged: readonly number[];
 }
 
 interface Merged {
@@ -63,7 +65,10 @@ export async function listKeys(
   return { keys, ...(after === undefined ? {} : { next: after }) };
 }
 
-/** The same page of every member's index; throws unless each partition's owners are among those that answered. */
+/**
+ * The same page of every member's index; throws unless each partition's owners are among those that answered. One
+ * that has left out a damaged key has not answered for its partition.
+ */
 async function askAll(
   deps: { readonly keeper: RingKeeper; readonly peers: Peers },
   live: LiveLayouts,
@@ -83,7 +88,9 @@ async function askAll(
   const answered = pages.filter((page) => page !== undefined);
   const mismatch = failures.find((failure) => failure.code === "layout_mismatch");
   if (mismatch !== undefined) throw mismatch;
-  if (failures.length > 0) requireCoverage(live, deps.keeper.state.partitions, members, answered, failures);
+  if (failures.length > 0 || answered.some(({ damaged }) => damaged.length > 0)) {
+    requireCoverage(live, deps.keeper.state.partitions, members, answered, failures);
+  }
   return answered;
 }
 
@@ -94,9 +101,12 @@ function requireCoverage(
   answered: readonly IndexPage[],
   failures: readonly DhtError[],
 ): void {
-  const have = new Set<string>(answered.map((page) => page.owner));
+  const have = new Map<string, ReadonlySet<number>>(
+    answered.map(({ owner, damaged }) => [owner, new Set(damaged)]),
+  );
+  const answers = (owner: string, partition: number) => have.get(owner)?.has(partition) === false;
   for (let partition = 0; partition < partitions; partition++) {
-    if (isMet(readNeeds(live, partition), (owner) => have.has(owner))) continue;
+    if (isMet(readNeeds(live, partition), (owner) => answers(owner, partition))) continue;
     throw new DhtError(
       "read_quorum_unreachable",
       `Cannot list keys: ${answered.length} of ${asked.length} nodes answered, too few to know every partition`,

@@ -22,6 +22,7 @@ import { HintedHandoff } from "./hinted_handoff.ts";
 import { LEAVE_LINGER_MS, Leaving } from "./leaving.ts";
 import { listKeys } from "./listing.ts";
 import { MembershipService } from "./membership.ts";
+import { Mender } from "./mender.ts";
 import { nodeMetrics } from "./metrics.ts";
 import { makePlan } from "./plan.ts";
 import { PartitionTrees } from "./partition_trees.ts";
@@ -29,6 +30,7 @@ import { Peers } from "./peers.ts";
 import { Repair } from "./repair.ts";
 import { Replica } from "./replica.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
+import { Scrub } from "./scrub.ts";
 import type {
   Consistency,
   DeleteOptions,
@@ -67,6 +69,8 @@ export interface NodeDeps {
   readonly rates?: BackgroundRates;
   /** Mean time between two comparisons with all other owners; a minute where absent. */
   readonly antiEntropyMs?: number;
+  /** Mean pause between two times that the whole disk is verified; an hour where absent. */
+  readonly scrubPauseMs?: number;
   /** Time between two rounds of collecting tombstones; a minute where absent. */
   readonly tombstoneMs?: number;
   /** Mean pause between two times that the whole disk is verified; an hour where absent. */
@@ -95,6 +99,8 @@ export class DhtNode implements NodeService {
   readonly #tombstones: TombstoneCollector;
   readonly #hints: HintedHandoff;
   readonly #antiEntropy: AntiEntropy;
+  readonly #scrub: Scrub;
+  readonly #mender: Mender;
   readonly #trees: PartitionTrees;
   readonly #background: Background;
   readonly #clockSkew: ClockSkew;
@@ -133,7 +139,7 @@ export class DhtNode implements NodeService {
     this.#coordinator = new Coordinator({ ...shared, hlc, hints });
     this.#values = new Values({ ...shared, coordinator: this.#coordinator });
     const membership = this.#membership;
-    const { antiEntropyMs, tombstoneMs } = deps;
+    const { antiEntropyMs, scrubPauseMs, tombstoneMs } = deps;
     this.#tombstones = new TombstoneCollector({
       ...shared,
       ...(tombstoneMs === undefined ? {} : { tombstoneMs }),
@@ -142,6 +148,9 @@ export class DhtNode implements NodeService {
       { ...shared, ...(antiEntropyMs === undefined ? {} : { antiEntropyMs }) },
       this.#stopping.signal,
     );
+    const pause = scrubPauseMs === undefined ? {} : { scrubPauseMs };
+    this.#scrub = new Scrub({ ...shared, ...pause }, this.#stopping.signal);
+    this.#mender = new Mender(shared, this.#stopping.signal);
     const progress = new ChangeProgress({ ...shared, transfer: this.#transfer });
     this.#leaving = new Leaving(
       { ...shared, membership, progress, gossip: this.#gossip, tasks: this.#tasks, onLeft: deps.onLeft },
@@ -194,6 +203,8 @@ export class DhtNode implements NodeService {
     this.#loops.push(
       inRing.then(() => {}, () => {}),
       this.#antiEntropy.run(),
+      this.#scrub.run(),
+      this.#mender.run(),
       this.#tombstones.run(signal),
       this.#every(GARBAGE_INTERVAL_MS, () => this.#deps.storage.collectGarbage()),
     );
@@ -286,8 +297,8 @@ export class DhtNode implements NodeService {
       sent: this.#peers.sent,
       hints: this.#hints.counts,
       retries: this.#coordinator.retries,
-      oldestVerifiedMs: this.#antiEntropy.oldestVerifiedMs,
       clockOffsets: this.#clockSkew.offsets(),
+      oldestVerifiedMs: this.#antiEntropy.oldestVerifiedMs,
       background: Object.values(this.#background).map((task) => task.view),
     });
   }

@@ -48,10 +48,13 @@ export class PartitionTrees {
   ): string[] {
     const { state, selfId } = this.#sources.keeper;
     const leaves = new Array<string>(state.partitions).fill("");
-    for (const [partition, { hash }] of digests) {
+    for (const [partition, { hash, damaged }] of digests) {
       if (partition >= state.partitions) continue;
       const owners = newest.owners(partition);
-      if (owners.includes(peer) && owners.includes(selfId)) leaves[partition] = hash;
+      if (owners.includes(peer) && owners.includes(selfId)) {
+        // Two that hold the same beside what is damaged are not known to be equal.
+        leaves[partition] = damaged > 0 ? `${hash} and ${damaged} damaged at ${selfId}` : hash;
+      }
     }
     return leaves;
   }

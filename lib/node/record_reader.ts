@@ -25,6 +25,8 @@ export interface PartitionPage {
   readonly entries: { readonly key: string; readonly head: RecordHead }[];
   /** To be given as `after` for the next page; absent on the last. */
   readonly next?: string;
+  /** Whether a damaged record was left out. */
+  readonly damaged: boolean;
 }
 
 /** A page of this node's own keys, by their byte order. */
@@ -32,6 +34,8 @@ export interface IndexPage {
   readonly entries: { readonly key: string; readonly partition: number; readonly head: RecordHead }[];
   /** To be given as `after` for the next page; absent on the last. */
   readonly next?: string;
+  /** Partitions of the keys left out because not even the head of their record can be read. */
+  readonly damaged: readonly number[];
 }
 
 /** Which keys a page of the index is to have. */
@@ -60,6 +64,7 @@ export class RecordReader {
 
   /** @throws {DhtError} "corrupt_value" where the record or its bytes are damaged. */
   async read(partition: number, key: string): Promise<StoredRecord | undefined> {
+    if (this.#damage.has(key)) throw this.#damaged({ partition, key });
     const record = this.#tables.record(key);
     if (record !== "unknown") return record;
     const { generation } = this.#tables;
@@ -73,12 +78,22 @@ export class RecordReader {
   /**
    * Heads in the order asked; `undefined` where there is no record or it is damaged.
    *
-   * @throws {DhtError} "corrupt_value" if `strict`, where one is damaged.
+   * @param options.strict Gives the head of a record whose bytes alone are damaged, too: that it has been accepted
+   * here is as true as before.
+   * @throws {DhtError} "corrupt_value" if `strict`, where not even the head can be read.
    */
   async heads(
     items: readonly Place[],
     { strict = false }: Strictness = {},
   ): Promise<(RecordHead | undefined)[]> {
+    const heads = await this.#look(items);
+    return heads.map((head, i) => {
+      if (strict && head === "damaged") throw this.#damaged(items[i]!);
+      return head === "damaged" || (!strict && this.#damage.has(items[i]!.key)) ? undefined : head;
+    });
+  }
+
+  async #look(items: readonly Place[]): Promise<(RecordHead | "damaged" | undefined)[]> {
     const inMemory = items.map(({ key }) => this.#tables.known(key));
     const missing = items.filter((_, i) => inMemory[i] === undefined);
     const entries = missing.length === 0
@@ -88,9 +103,10 @@ export class RecordReader {
     return inMemory.map((known, i) => {
       if (known !== undefined) return known.held?.head;
       const entry = entries[next++];
-      const head = entry && readableHead(entry.value);
-      if (strict && entry !== undefined && head === undefined) throw this.#damaged(items[i]!);
-      return head;
+      if (entry === undefined) return undefined;
+      const head = readableHead(entry.value);
+      if (head === undefined) this.#note(items[i]!);
+      return head ?? "damaged";
     });
   }
 
@@ -104,31 +120,36 @@ export class RecordReader {
     const range = after === undefined ? { prefix } : { prefix, after: recordKey(partition, after) };
     const entries: { key: string; head: RecordHead }[] = [];
     let seen = 0;
+    let damaged = false;
     let last = "";
     for await (const { key, value } of this.#store.list(range, { limit })) {
       seen++;
       last = textOf(key[2]);
-      const head = readableHead(value);
-      if (head === undefined) this.#damage.add({ partition, key: last });
-      else if (!this.#damage.has(last)) entries.push({ key: last, head });
+      const head = readableHead(value) ?? this.#tables.entry(last)?.held?.head;
+      if (head === undefined) this.#note({ partition, key: last });
+      if (head === undefined || this.#damage.has(last)) damaged = true;
+      else entries.push({ key: last, head });
     }
     const page = seen === limit ? { entries, next: last } : { entries };
-    return laidOver(page, overlay, ({ key, held }) => held && { key, head: held.head }, { after, limit });
+    const listed = ({ key, held }: TableEntry) => held && { key, head: held.head };
+    return { ...laidOver(page, overlay, listed, { after, limit }), damaged };
   }
 
   /** A page of the index, as far as it has been applied or is in `overlay`. */
   async listKeys(query: IndexQuery, overlay: Overlay = NO_OVERLAY): Promise<IndexPage> {
     const places = await this.#indexed(query);
-    const heads = await this.heads(places);
+    const heads = await this.#look(places);
+    const damaged: number[] = [];
     const entries = places.flatMap((place, i) => {
       const head = heads[i];
-      return head === undefined ? [] : [{ ...place, head }];
+      if (head === "damaged") damaged.push(place.partition);
+      return head === undefined || head === "damaged" ? [] : [{ ...place, head }];
     });
     const last = places.at(-1);
     const page = places.length === query.limit && last ? { entries, next: last.key } : { entries };
     const listed = ({ key, partition, held }: TableEntry) =>
       held && key.startsWith(query.prefix) ? { key, partition, head: held.head } : undefined;
-    return laidOver(page, overlay, listed, query);
+    return { ...laidOver(page, overlay, listed, query), damaged };
   }
 
   /** Keys whose value expires, in the order of partitions and keys, as far as they have been applied. */
@@ -178,8 +199,13 @@ export class RecordReader {
     throw this.#damaged(place);
   }
 
+  /** What has come into memory meanwhile has taken the damaged entry's place, or will. */
+  #note(place: Place): void {
+    if (this.#tables.entry(place.key) === undefined) this.#damage.add(place);
+  }
+
   #damaged(place: Place): DhtError {
-    this.#damage.add(place);
+    this.#note(place);
     return new DhtError(
       "corrupt_value",
       `Cannot read key ${JSON.stringify(place.key)}: this node's copy is damaged`,

@@ -200,8 +200,8 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
       // Not before: a tombstone that is collected meanwhile shows in one of the two at least.
       return { heads, floors: floorsOf(storage, new Set(items.map(({ partition }) => partition))) };
     },
-    readChunks: async ({ blobId, first, count }) => ({
-      chunks: await storage.readChunks(blobId, first, count),
+    readChunks: async ({ blobId, first, count, place }) => ({
+      chunks: await storage.readChunks(blobId, first, count, place),
     }),
     openUpload: async ({ id }) => {
       await storage.openUpload(id);
@@ -231,7 +231,7 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
     },
     scan: async ({ partition, after, limit }) => {
       const page = await storage.scan(partition, { limit, ...(after === undefined ? {} : { after }) });
-      return { entries: page.entries, next: page.next, floor: page.floor };
+      return { entries: page.entries, next: page.next, floor: page.floor, damaged: page.damaged };
     },
     digests: async ({ partitions }) => ({
       digests: await digestsOf(storage, partitions),
@@ -251,7 +251,7 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
     counts: ({ down }) => countPrimary(deps, new Set(down)),
     listKeys: async ({ prefix, after, limit }) => {
       const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });
-      return { entries: page.entries, next: page.next };
+      return { entries: page.entries, next: page.next, damaged: page.damaged };
     },
   };
 }

@@ -22,6 +22,7 @@ import {
 } from "./record_reader.ts";
 import { NO_OVERLAY, type Overlay } from "./overlay.ts";
 import { RecordTables } from "./record_tables.ts";
+import { ScrubReader } from "./scrub_reader.ts";
 import { stateCost } from "./state_blobs.ts";
 import type { StorageStats } from "./storage_stats.ts";
 import { loadStoredState, type StoredState } from "./stored_state.ts";
@@ -30,6 +31,7 @@ import {
   collectChange,
   dropChange,
   floorChange,
+  forgetChange,
   type TombstoneName,
   writeChange,
   type WriteOutcome,
@@ -89,6 +91,8 @@ export class Storage {
   readonly #writer: GroupCommit;
   readonly #applier: Applier;
   readonly #digests: Digests;
+  /** Verifies what is on the disk. */
+  readonly scrubber: ScrubReader;
   /** What other owners missed. */
   readonly hints: Hints;
   #state: StoredState;
@@ -118,9 +122,11 @@ export class Storage {
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
       changed: (entry, before) => this.#digests.note(entry, before),
+      damaged: (place) => this.#noteDamage(place),
       committed: () => this.#applier.kick(),
       unknown: () => this.#mustRecover = true,
     });
+    this.scrubber = new ScrubReader({ store, tables: this.#tables, damage });
     this.hints = new Hints(store, (change) => this.#submit(() => change));
     this.#state = state;
     this.#adopt(state);
@@ -209,15 +215,21 @@ export class Storage {
   /**
    * Consecutive chunks of a blob, at most 12, verified.
    *
+   * @param place Whose value they are of, as far as the caller knows: if so, damage is that record's.
    * @throws {DhtError} "corrupt_value" where one is damaged or not (or no longer) here.
    */
-  async readChunks(blobId: string, firstIndex: number, count: number): Promise<Uint8Array[]> {
+  async readChunks(blobId: string, firstIndex: number, count: number, place?: Place): Promise<Uint8Array[]> {
     this.#assertServing();
     assertChunkRange(firstIndex, count);
     this.#state.books.garbage.touch(blobId);
     const keys = Array.from({ length: count }, (_, i): StoreKey => chunkKey(blobId, firstIndex + i));
     const entries = await this.#store.getMany(keys);
-    return entries.map((entry, i) => verifiedChunk(entry?.value, blobId, firstIndex + i));
+    try {
+      return entries.map((entry, i) => verifiedChunk(entry?.value, blobId, firstIndex + i));
+    } catch (error) {
+      if (place !== undefined && isDamage(error)) await this.#noteDamagedBlob(place, blobId);
+      throw error;
+    }
   }
 
   /**
@@ -279,7 +291,7 @@ export class Storage {
   async confirmTombstones(partition: number, tombstones: readonly TombstoneName[]): Promise<boolean[]> {
     const isHeld = async ({ key, version, expired }: TombstoneName): Promise<boolean> => {
       const record = { kind: "tombstone", version, expired } as const;
-      const outcome = await this.write({ partition, key, record, mode: "merge", strict: true });
+      const outcome = await this.write({ partition, key, record, mode: "merge" });
       return outcome.kind !== "stale";
     };
     return await Promise.all(tombstones.map((one) => isHeld(one).catch(falseIfDamaged)));
@@ -447,10 +459,33 @@ export class Storage {
     }
   }
 
+  /** Records found damaged and not mended yet. */
+  damagedRecords(): Place[] {
+    return [...this.#state.books.damaged].map(([key, partition]) => ({ partition, key }));
+  }
+
+  /** Removes a record that is damaged still, of whose key no other owner holds any. Returns whether it did. */
+  forgetDamaged(place: Place, ticket: PullTicket): Promise<boolean> {
+    return this.#submit(() => forgetChange(place, ticket, () => this.#state.books));
+  }
+
+  async #noteDamagedBlob(place: Place, blobId: string): Promise<void> {
+    const record = await this.#reader.read(place.partition, place.key).catch(() => undefined);
+    // Another version since then has chunks of its own, and those of this one may be gone.
+    if (record?.kind === "value" && record.body.kind === "blob" && record.body.id === blobId) {
+      this.#noteDamage(place);
+    }
+  }
+
   #noteDamage({ partition, key }: Place): void {
     const { damaged } = this.#state.books;
     if (damaged.has(key) || damaged.size >= MAX_DAMAGED_KEYS) return;
-    damaged.add(key);
+    damaged.set(key, partition);
+    this.#log.event(
+      "warn",
+      "record_damaged",
+      `The copy of key ${JSON.stringify(key)} on this node is damaged`,
+    );
     this.#digests.doubt(partition);
   }
 }

@@ -24,7 +24,7 @@ export async function loadStoredState(store: ClaimedStore, clock: Clock): Promis
       uploads: await Uploads.load(store, clock),
       garbage: await GarbageBlobs.load(store, clock),
       floors: await Floors.load(store),
-      damaged: new Set(),
+      damaged: new Map(),
     },
     blobs: await StateBlobs.load(store),
     table: await replayJournal(store),

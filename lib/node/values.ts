@@ -267,7 +267,7 @@ class ChunkReader {
       try {
         const blobId = source.blobId ?? await this.#blobIdAt(source.owner);
         this.#sources[0] = { owner: source.owner, blobId };
-        const ask = { blobId, first, count };
+        const ask = { blobId, first, count, place: this.#place };
         const { chunks } = await this.#deps.peers.ask(source.owner, undefined, "readChunks", ask, OWN_LANE);
         return chunks;
       } catch (error) {

@@ -24,8 +24,11 @@ export interface WriteRequest {
    * a value up to the partition's floor is not stored, as it may have been deleted; nor with one that has ended.
    */
   readonly pulled?: PullTicket;
-  /** Whether it is refused where what is held is damaged, which a merge would replace. */
-  readonly strict?: boolean;
+  /**
+   * Of a merge: this is what takes the place of a record that is damaged, as `Mender` has found out from enough
+   * others. Without it nothing but a version above the damaged one's, where that is known, is stored beside it.
+   */
+  readonly mends?: boolean;
 }
 
 /** What became of a write. */
@@ -54,8 +57,8 @@ export interface Books {
   readonly uploads: Uploads;
   readonly garbage: GarbageBlobs;
   readonly floors: Floors;
-  /** Keys whose bytes were found to be damaged: an equal record from elsewhere may replace them. */
-  readonly damaged: Set<string>;
+  /** Keys, with their partitions, whose records were found to be damaged, until another copy has replaced them. */
+  readonly damaged: Map<string, number>;
 }
 
 // At most a session or a garbage entry that goes, and a garbage entry that comes.
@@ -75,13 +78,17 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
     decide(batch, grounds) {
       const { uploads, garbage, floors, damaged } = books();
       const { held, unindexed, wasExpiring } = grounds.known;
+      const isMended = request.mends === true && (grounds.damaged || damaged.has(key));
       const hadValue = held?.head.kind === "value";
-      if (request.strict === true && grounds.damaged) throw damagedRecord();
+      if (grounds.damaged && !isMended) throw damagedRecord();
       const floor = floors.within(batch, partition);
       const isPulled = request.pulled !== undefined && floors.isValid(request.pulled);
       const verdict = request.mode === "client"
-        ? judgeWrite(own.head, grounds, floor)
-        : judgeMerge(own.head, held, { mends: damaged.has(key), floor: isPulled ? undefined : floor });
+        ? judgeWrite(own.head, grounds, { mends: damaged.has(key), floor })
+        : judgeMerge(own.head, isMended ? undefined : held, {
+          mends: damaged.has(key),
+          floor: isPulled ? undefined : floor,
+        });
       if (verdict !== "stored") {
         if (verdict === "duplicate") return { kind: verdict, hadValue };
         const outdone = held !== undefined && compareHeads(held.head, own.head) > 0;
@@ -94,9 +101,37 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
         uploads.complete(batch, own.blobId, valueBytes);
       }
       if (own.blobId !== held?.blobId) giveUpBlob(batch, held, garbage);
-      batch.journal({ ...entry, unindexed: unindexed || held === undefined, wasExpiring });
+      batch.journal({
+        ...entry,
+        unindexed: unindexed || held === undefined,
+        wasExpiring: wasExpiring || grounds.damaged,
+      });
       batch.onCommitted(() => damaged.delete(key));
       return { kind: "stored", hadValue };
+    },
+  };
+}
+
+/**
+ * The change that removes a record that is damaged still: no other owner holds any of its key. A pull ticket that has
+ * ended removes nothing. Answers whether it was removed.
+ */
+export function forgetChange(
+  { partition, key }: { readonly partition: number; readonly key: string },
+  ticket: PullTicket,
+  books: () => Books,
+): Change<boolean> {
+  const entry = removalEntry(partition, key);
+  return {
+    cost: { ...BLOB_COST, bytes: BLOB_COST.bytes + entry.bytes },
+    record: { partition, key },
+    decide(batch, { known: { held }, damaged: isDamaged }) {
+      const { floors, garbage, damaged } = books();
+      if (!floors.isValid(ticket) || !(isDamaged || damaged.has(key))) return false;
+      giveUpBlob(batch, held, garbage);
+      batch.journal(entry);
+      batch.onCommitted(() => damaged.delete(key));
+      return true;
     },
   };
 }
@@ -173,13 +208,15 @@ type Verdict = "stored" | "duplicate" | Version;
 
 function judgeWrite(
   own: RecordHead,
-  { known: { held }, damaged }: Grounds,
-  floor: Version | undefined,
+  { known: { held } }: Grounds,
+  { mends, floor }: { readonly mends: boolean; readonly floor: Version | undefined },
 ): Verdict {
-  // What is damaged may have been acknowledged at a greater version: the other owners know.
-  if (damaged) throw damagedRecord();
   const heldVersion = held?.head.version;
-  if (heldVersion !== undefined && compareVersions(own.version, heldVersion) === 0) return "duplicate";
+  if (heldVersion !== undefined && compareVersions(own.version, heldVersion) === 0) {
+    // The same bytes in chunks would be the same damaged chunks.
+    if (mends && own.chunked) throw damagedRecord();
+    return mends ? "stored" : "duplicate";
+  }
   const above = compareOptionalVersions(heldVersion, floor) >= 0 ? heldVersion : floor;
   return above === undefined || compareVersions(own.version, above) > 0 ? "stored" : above;
 }
@@ -197,6 +234,7 @@ function judgeMerge(
   return compareVersions(own.version, floor) > 0 ? "stored" : floor;
 }
 
+// What is damaged may have been acknowledged at a greater version, or deleted: the other owners know.
 function damagedRecord(): DhtError {
   return new DhtError("corrupt_value", "Cannot compare the write: the record held is damaged");
 }

@@ -91,7 +91,7 @@ Deno.test("scan() given records that were just written, then they come in pages 
   const second = await storage.scan(7, { after: "k3", limit: 3 });
   assertEquals(second.entries.map(({ key }) => key), ["k4", "k5"]);
   assertEquals(second.next, undefined);
-  assertEquals(await storage.scan(9, { limit: 3 }), { entries: [] });
+  assertEquals(await storage.scan(9, { limit: 3 }), { entries: [], damaged: false });
 });
 
 Deno.test("digests() given the same content written in other orders, then they are equal", async () => {
@@ -117,13 +117,13 @@ Deno.test("digests() given records, then they count them, and change with every 
   assertEquals([...await storage.digests()], []);
   await write(storage, "a", value(1, "12345"));
   const first = (await storage.digests()).get(partition)!;
-  assertEquals({ ...first, hash: "" }, { records: 1, values: 1, valueBytes: 5, hash: "" });
+  assertEquals({ ...first, hash: "" }, { records: 1, values: 1, valueBytes: 5, damaged: 0, hash: "" });
   await storeBlob(storage, "a", 2, "x", 70_000);
   const second = (await storage.digests()).get(partition)!;
-  assertEquals({ ...second, hash: "" }, { records: 1, values: 1, valueBytes: 70_000, hash: "" });
+  assertEquals({ ...second, hash: "" }, { records: 1, values: 1, valueBytes: 70_000, damaged: 0, hash: "" });
   await write(storage, "a", tombstone(3));
   const third = (await storage.digests()).get(partition)!;
-  assertEquals({ ...third, hash: "" }, { records: 1, values: 0, valueBytes: 0, hash: "" });
+  assertEquals({ ...third, hash: "" }, { records: 1, values: 0, valueBytes: 0, damaged: 0, hash: "" });
   assertEquals(new Set([first.hash, second.hash, third.hash]).size, 3);
   await storage.drop(partition, "a", version(3));
   assertEquals((await storage.digests()).get(partition), undefined);

@@ -1,5 +1,6 @@
 import { isChanging } from "../../lib/core/layout.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
+import { corrupt } from "./corruption.ts";
 import type { Host } from "./host.ts";
 import { FAIR, type Weather } from "./network.ts";
 import { CRASH_POINTS } from "./sim_process.ts";
@@ -48,6 +49,7 @@ export const NODE_FAULTS = {
     await replaced(scene, host);
   },
   rollBack,
+  corrupt,
 } as const satisfies Record<string, NodeFault>;
 
 /** What takes no node away. */
