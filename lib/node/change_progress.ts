@@ -72,7 +72,8 @@ export class ChangeProgress {
     const { keeper } = this.#deps;
     const { state, live } = keeper;
     if (!isChanging(live)) return undefined;
-    const fetching = await Promise.all(unsyncedMembers(state, live).map((member) => this.#askOne(member)));
+    const members = unsyncedMembers(state, live).sort((a, b) => a.address < b.address ? -1 : 1);
+    const fetching = await Promise.all(members.map((member) => this.#askOne(member)));
     const bytes = fetching.map(({ bytesLeft }) => bytesLeft);
     const bytesLeft = bytes.includes(undefined) ? undefined : bytes.reduce<number>((sum, b) => sum + b!, 0);
     const seconds = fetching.map(secondsLeft);

@@ -163,3 +163,73 @@ function ownersOf(nodes: readonly PlacementNode[]): string[][] {
 function nodesOf(count: number): PlacementNode[] {
   return Array.from({ length: count }, (_, i) => ({ address: `node${i}:50140`, weight: 1 }));
 }
+
+/** A ring of weights and zones that changes at random: nodes come and go, and change weight. */
+function changed(nodes: readonly PlacementNode[], random: SeededRandom, name: string): PlacementNode[] {
+  const dice = random.next();
+  const zones = ["x", "y", "z", "w"];
+  if (nodes.length < 5 || dice < 0.4) {
+    const joiner = { address: name, weight: random.pick([0.5, 1, 1, 2]), zone: random.pick(zones) };
+    return [...nodes, joiner];
+  }
+  const chosen = random.pick(nodes);
+  if (dice < 0.7) return nodes.filter((node) => node !== chosen);
+  return nodes.map((node) => node === chosen ? { ...node, weight: random.pick([0.5, 1, 2, 3]) } : node);
+}
+
+Deno.test("placement given random sequences of joins, leaves and other weights, then copies lie apart and no more than must be moves", () => {
+  const partitions = 4_096;
+  for (let seed = 1; seed <= 15; seed++) {
+    const random = new SeededRandom(seed);
+    let nodes: PlacementNode[] = [];
+    for (let step = 0; step < 5; step++) nodes = changed(nodes, random, `seed${seed}-${step}:50140`);
+    for (let step = 5; step < 15; step++) {
+      const next = changed(nodes, random, `seed${seed}-${step}:50140`);
+      const [before, after] = [nodes, next].map((list) => placePartitions(list, { partitions, n: N }));
+      const apart = Math.min(N, new Set(next.map(({ zone }) => zone)).size);
+      let moved = 0;
+      after!.forEach((row, partition) => {
+        assertEquals(new Set(row).size, Math.min(N, next.length));
+        assertEquals(new Set(Array.from(row, (i) => next[i]!.zone)).size, apart, `seed ${seed}`);
+        const owners = Array.from(before![partition]!, (i) => nodes[i]!.address);
+        moved += Array.from(row).filter((i) => !owners.includes(next[i]!.address)).length;
+      });
+      const most = 1.1 * mustMove({ nodes, table: before! }, { nodes: next, table: after! });
+      assertLessOrEqual(moved, most, `seed ${seed}, step ${step}`);
+      nodes = next;
+    }
+  }
+});
+
+interface Placed {
+  readonly nodes: readonly PlacementNode[];
+  readonly table: readonly Uint16Array[];
+}
+
+/** Copies that no placement with these shares could leave where they are: what each node gains on the whole. */
+function mustMove(before: Placed, after: Placed): number {
+  const owned = ({ nodes, table }: Placed) => {
+    const counts = new Map(nodes.map(({ address }) => [address, 0]));
+    for (const row of table) {
+      for (const i of row) counts.set(nodes[i]!.address, counts.get(nodes[i]!.address)! + 1);
+    }
+    return counts;
+  };
+  const held = owned(before);
+  let gained = 0;
+  for (const [address, count] of owned(after)) gained += Math.max(0, count - (held.get(address) ?? 0));
+  return gained;
+}
+
+for (const weights of [[1, 1, 1, 1, 2], [1, 2, 1, 2, 1, 2, 1, 2], [0.5, 1, 1, 1, 1, 1, 1, 1.5]]) {
+  Deno.test(`placement given weights ${weights}, then no node's first places are more than 1 + 4/sqrt of its share`, () => {
+    const nodes = weights.map((weight, i) => ({ address: `node${i}:50140`, weight }));
+    const total = weights.reduce((a, b) => a + b);
+    const owned = weights.map(() => 0);
+    for (const row of placePartitions(nodes, { partitions: DEFAULT_PARTITIONS, n: 1 })) owned[row[0]!]!++;
+    weights.forEach((weight, i) => {
+      const share = DEFAULT_PARTITIONS * weight / total;
+      assertLess(owned[i]!, share * (1 + 4 / Math.sqrt(share)));
+    });
+  });
+}
