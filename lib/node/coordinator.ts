@@ -121,13 +121,15 @@ export class Coordinator {
     const { keeper, clock } = this.#deps;
     let existed = false;
     let above: Version | undefined;
-    let quorumMs: number | undefined;
+    // A node that has just started may be far ahead unawares, and would take its own stamp for a good one.
+    let quorumMs = this.#stamper.isBlind ? await this.#quorumMs(place, signal) : undefined;
     for (;;) {
       const { live } = keeper;
       const { version, mode } = this.#stamper.issue(above, quorumMs);
       const record = make(version);
-      const needs = (consistency === "all" ? allNeeds : writeNeeds)(live, place.partition);
-      const round = { live, needs, place, record, mode, greater: "refused" } as const;
+      const patient = consistency === "all";
+      const needs = (patient ? allNeeds : writeNeeds)(live, place.partition);
+      const round = { live, needs, place, record, mode, greater: "refused", patient } as const;
       const end = await writeRound(this.#deps, round);
       existed ||= end.existed;
       if (end.kind === "written") return writtenAs(record, end.acknowledged, existed);
@@ -137,7 +139,9 @@ export class Coordinator {
       // Never below its own first stamp: that may be on an owner already.
       above = "above" in end ? end.above : version;
       if (end.kind === "mismatch") await clock.sleep(CATCH_UP_MS);
-      if (end.kind === "ahead") quorumMs = await this.#quorumMs(place, end.error, signal);
+      if (end.kind !== "ahead") continue;
+      quorumMs = await this.#quorumMs(place, signal);
+      if (quorumMs === undefined) throw end.error;
     }
   }
 
@@ -203,13 +207,13 @@ export class Coordinator {
     );
   }
 
-  /** What the clocks of a quorum have reached, after owners refused a stamp as too far ahead. */
-  async #quorumMs(place: Place, refusal: DhtError, signal: AbortSignal | undefined): Promise<number> {
+  /** What the clocks of a quorum have reached; `undefined` where too few owners answer. */
+  async #quorumMs(place: Place, signal: AbortSignal | undefined): Promise<number | undefined> {
     const { keeper, peers } = this.#deps;
     try {
       return (await this.underLiveLayouts(() => survey(peers, keeper.live, place), signal)).quorumMs;
     } catch {
-      throw refusal;
+      return undefined;
     }
   }
 }

@@ -72,7 +72,7 @@ export class Stamper {
   #othersMs(): number | undefined {
     const { clock, keeper, clockSkew } = this.#deps;
     const atMs = clock.monotonicMs();
-    if (this.#others === undefined || atMs - this.#others.atMs > OTHERS_AGE_MS) {
+    if (this.#others?.originMs === undefined || atMs - this.#others.atMs > OTHERS_AGE_MS) {
       const members = [...keeper.state.members.values()].filter(isActive).length;
       const offsetMs = clockSkew.majorityOffsetMs(members);
       const originMs = offsetMs === undefined ? undefined : Math.floor(offsetMs + clock.nowMs() - atMs);

@@ -38,7 +38,7 @@ const SETTLE_MS = 200;
 
 /** What a strong write needs of its coordinator. */
 export interface StrongWriteDeps extends WriteRoundDeps {
-  readonly keeper: RingKeeper;
+  readonly keeper: Pick<RingKeeper, "live">;
   readonly clock: Clock;
   readonly stamper: Stamper;
   /** Does work again while it meets nodes that live by other layouts. */

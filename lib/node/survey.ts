@@ -23,7 +23,7 @@ export interface Survey {
  *
  * @throws {DhtError} "layout_mismatch"; "read_quorum_unreachable" if too few answered.
  */
-export function survey(peers: Peers, live: LiveLayouts, place: Place): Promise<Survey> {
+export function survey(peers: Pick<Peers, "ask">, live: LiveLayouts, place: Place): Promise<Survey> {
   const needs = writeNeeds(live, place.partition);
   const answers = new Map<OwnerId, Answer<"survey">>();
   const lost = new Set<string>();

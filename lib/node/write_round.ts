@@ -24,11 +24,13 @@ export interface WriteRoundOptions {
    * stamped again. "acknowledged": it holds at least that, if it is an owner in the base; see `lib/node/strong.ts`.
    */
   readonly greater: "refused" | "acknowledged";
+  /** Whether to hear all owners out where it fails, so that the error says who has it. */
+  readonly patient?: boolean;
 }
 
 /** What a round needs of its node. */
 export interface WriteRoundDeps {
-  readonly peers: Peers;
+  readonly peers: Pick<Peers, "ask">;
   /** Told which owners missed a write. */
   readonly hints: Pick<HintedHandoff, "missed">;
 }
@@ -90,9 +92,11 @@ class WriteRound {
     let waiting = this.#owners.length;
     for (const owner of this.#owners) {
       void this.#ask(owner).then(() => {
+        waiting--;
         const verdict = this.#judge();
-        if (verdict !== undefined) resolve({ ...verdict, existed: this.#existed });
-        if (--waiting === 0) this.#mend();
+        const isEnd = verdict?.kind === "written" || waiting === 0 || this.#options.patient !== true;
+        if (verdict !== undefined && isEnd) resolve({ ...verdict, existed: this.#existed });
+        if (waiting === 0) this.#mend();
       });
     }
     return promise;

@@ -3,7 +3,7 @@ import type { Scheduler } from "./scheduler.ts";
 import type { Life } from "./sim_process.ts";
 
 /** When a simulation begins, by a clock that is right. */
-const EPOCH_MS = 1_700_000_000_000;
+export const EPOCH_MS = 1_700_000_000_000;
 
 /** How a machine's wall clock is wrong. Its monotonic clock runs evenly. */
 export interface WallClock {
