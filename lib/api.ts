@@ -4,6 +4,14 @@
  * Timestamps are seconds since 1970 with decimals; sizes are bytes.
  */
 
+/** What `?consistency=` may say of a read; the first is meant where it says nothing. */
+export const READ_CONSISTENCIES = ["quorum", "strong", "all", "one", "local"] as const;
+export type ReadConsistency = (typeof READ_CONSISTENCIES)[number];
+
+/** What it may say of a put or a delete; the first is meant where it says nothing. */
+export const WRITE_CONSISTENCIES = ["quorum", "strong", "all"] as const;
+export type WriteConsistency = (typeof WRITE_CONSISTENCIES)[number];
+
 /** `PUT /keys/{key}`, 200. */
 export interface PutAnswer {
   readonly key: string;

@@ -6,10 +6,12 @@ import type {
   KeysAnswer,
   PlanAnswer,
   PutAnswer,
+  ReadConsistency,
   RingAnswer,
   StatusAnswer,
   TaskAnswer,
   WhereIsAnswer,
+  WriteConsistency,
 } from "./api.ts";
 import {
   type Answer,
@@ -49,6 +51,18 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of `get()` and `head()`. */
+export interface ReadOptions extends CallOptions {
+  /** Which of the key's owners are asked: `quorum` if not given. */
+  readonly consistency?: ReadConsistency;
+}
+
+/** Options of `put()` and `delete()`. */
+export interface WriteOptions extends CallOptions {
+  /** What the write waits for: `quorum` if not given. */
+  readonly consistency?: WriteConsistency;
+}
+
 /** What may be stored: a stream is read once, a function that opens one may be called for each try. */
 export type PutValue =
   | string
@@ -57,7 +71,7 @@ export type PutValue =
   | (() => ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>);
 
 /** Options of `put()`. */
-export interface PutOptions extends CallOptions {
+export interface PutOptions extends WriteOptions {
   /** Text for a string, `application/octet-stream` for anything else, if not given. */
   readonly contentType?: string;
   /** Bytes that a stream will have; the put fails if it has another number of them. */
@@ -136,7 +150,7 @@ export class MyDhtClient {
     const headers: Record<string, string> = { "content-type": contentType };
     if (options.size !== undefined) headers["content-length"] = String(options.size);
     const body = putBody(value, options.size);
-    const query = options.ttlSeconds === undefined ? "" : `?ttl=${options.ttlSeconds}`;
+    const query = queryOf({ ttl: options.ttlSeconds, consistency: options.consistency });
     return await this.#json<PutAnswer>({
       method: "PUT",
       path: keyPath("/keys/", key) + query,
@@ -147,7 +161,7 @@ export class MyDhtClient {
   }
 
   /** The value of a key, or `undefined` where there is none. */
-  async get(key: string, options: CallOptions = {}): Promise<Value | undefined> {
+  async get(key: string, options: ReadOptions = {}): Promise<Value | undefined> {
     const answer = await orMissing(call(this.#via, keyRequest("GET", key, options)));
     if (answer === undefined) return undefined;
     const { response, server } = answer;
@@ -158,14 +172,14 @@ export class MyDhtClient {
   }
 
   /** What is known of a value without its bytes, or `undefined` where there is none. */
-  async head(key: string, options: CallOptions = {}): Promise<ValueHead | undefined> {
+  async head(key: string, options: ReadOptions = {}): Promise<ValueHead | undefined> {
     const answer = await orMissing(call(this.#via, keyRequest("HEAD", key, options)));
     await answer?.response.body?.cancel();
     return answer && headOfAnswer(answer);
   }
 
   /** Deletes a key; `undefined` where there was none. */
-  async delete(key: string, options: CallOptions = {}): Promise<DeleteAnswer | undefined> {
+  async delete(key: string, options: WriteOptions = {}): Promise<DeleteAnswer | undefined> {
     return await orMissing(this.#json<DeleteAnswer>(keyRequest("DELETE", key, options)));
   }
 
@@ -293,8 +307,19 @@ async function orMissing<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-function keyRequest(method: "GET" | "HEAD" | "DELETE", key: string, { signal }: CallOptions): CallRequest {
-  return { method, path: keyPath("/keys/", key), signal };
+function keyRequest(
+  method: "GET" | "HEAD" | "DELETE",
+  key: string,
+  { signal, consistency }: ReadOptions,
+): CallRequest {
+  return { method, path: keyPath("/keys/", key) + queryOf({ consistency }), signal };
+}
+
+function queryOf(parameters: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(parameters).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${value}`]
+  );
+  return given.length === 0 ? "" : `?${given.join("&")}`;
 }
 
 function keyPath(prefix: string, key: string): string {

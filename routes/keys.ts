@@ -1,4 +1,11 @@
-import type { DeleteAnswer, PutAnswer, WhereIsAnswer } from "../lib/api.ts";
+import {
+  type DeleteAnswer,
+  type PutAnswer,
+  READ_CONSISTENCIES,
+  type WhereIsAnswer,
+  WRITE_CONSISTENCIES,
+  type WriteConsistency,
+} from "../lib/api.ts";
 import { TTL_MAX_SECONDS } from "../lib/core/expiry.ts";
 import { formatVersion, timestampSeconds } from "../lib/core/hlc.ts";
 import type { Call } from "./call.ts";
@@ -6,7 +13,7 @@ import { parseKey } from "./key.ts";
 import { HttpProblem } from "./problem.ts";
 import type { WatchedBody } from "./request_body.ts";
 import { json, text } from "./respond.ts";
-import { choice, parseQuery } from "./target.ts";
+import { choice, parseQuery, type Query } from "./target.ts";
 import { etagOf, valueResponse } from "./value_response.ts";
 
 /** Characters in the longest content type that is kept. */
@@ -20,7 +27,7 @@ const WRITE_CONDITIONS = ["If-Match", "If-None-Match", "If-Modified-Since", "If-
 /** `GET /keys/{key}`, `GET /{key}`: the value. */
 export async function getValue({ request, rest, target, deps }: Call): Promise<Response> {
   const key = parseKey(rest);
-  const consistency = choice(parseQuery(target.query), "consistency", ["quorum", "one", "local"]);
+  const consistency = choice(parseQuery(target.query), "consistency", READ_CONSISTENCIES);
   const value = await deps.node.get(key, { consistency, signal: request.signal });
   if (value === undefined) throw notFound(key, consistency === "local" ? deps.selfAddress : undefined);
   return valueResponse(request, value, deps.clock.nowMs());
@@ -32,12 +39,15 @@ export async function putValue(call: Call): Promise<Response> {
   const key = parseKey(call.rest);
   refuseConditions(request.headers);
   refusePartsAndEncodings(request.headers);
-  const ttlSeconds = ttlOf(parseQuery(call.target.query).get("ttl"));
+  const query = parseQuery(call.target.query);
+  const ttlSeconds = ttlOf(query.get("ttl"));
+  const consistency = writeConsistencyOf(query);
   const contentType = contentTypeOf(request.headers);
   const body = request.body === null ? undefined : call.bodies.watch(request.body);
   const written = await untilBroken(
     body,
-    () => deps.node.put(key, body?.stream, { contentType, signal: request.signal, ...ttlSeconds }),
+    () =>
+      deps.node.put(key, body?.stream, { contentType, consistency, signal: request.signal, ...ttlSeconds }),
   );
   const answer: PutAnswer = {
     key,
@@ -51,10 +61,11 @@ export async function putValue(call: Call): Promise<Response> {
 }
 
 /** `DELETE /keys/{key}`: writes a tombstone; 404 where there was nothing to delete. */
-export async function deleteValue({ request, rest, deps }: Call): Promise<Response> {
+export async function deleteValue({ request, rest, target, deps }: Call): Promise<Response> {
   const key = parseKey(rest);
   refuseConditions(request.headers);
-  const written = await deps.node.delete(key, { signal: request.signal });
+  const consistency = writeConsistencyOf(parseQuery(target.query));
+  const written = await deps.node.delete(key, { consistency, signal: request.signal });
   if (!written.existed) throw notFound(key);
   const answer: DeleteAnswer = {
     key,
@@ -91,6 +102,19 @@ async function untilBroken<T>(body: WatchedBody | undefined, write: () => Promis
   } finally {
     body?.release();
   }
+}
+
+/** @throws {HttpProblem} `invalid_query` */
+function writeConsistencyOf(query: Query): WriteConsistency {
+  const given = query.get("consistency");
+  if (given === "one" || given === "local") {
+    throw new HttpProblem(
+      "invalid_query",
+      `Cannot use consistency=${given} for a write, which a majority of the owners must acknowledge: ` +
+        `it is one of ${WRITE_CONSISTENCIES.join(", ")}`,
+    );
+  }
+  return choice(query, "consistency", WRITE_CONSISTENCIES);
 }
 
 /** @throws {HttpProblem} `invalid_query` */

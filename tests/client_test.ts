@@ -77,6 +77,18 @@ Deno.test("put() given bytes, a stream or what opens one, then sends its bytes a
   }
 });
 
+Deno.test("put(), get() and delete() given a consistency, then the node is asked for it", async () => {
+  const { client, sent, settle } = setup([ok(PUT_ANSWER), ok({}), ok({})]);
+  await settle(client.put("k", "x", { consistency: "strong", ttlSeconds: 60 }));
+  await settle(client.delete("k", { consistency: "all" }));
+  await settle(client.head("k", { consistency: "one" }));
+  assertEquals(sent.map(({ url }) => new URL(url).search), [
+    "?ttl=60&consistency=strong",
+    "?consistency=all",
+    "?consistency=one",
+  ]);
+});
+
 Deno.test("put() given a type and a size, then sends both", async () => {
   const { client, sent, settle } = setup([ok(PUT_ANSWER)]);
   await settle(client.put("k", streamOf("abc"), { contentType: "image/png", size: 3 }));

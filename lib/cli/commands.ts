@@ -55,6 +55,17 @@ const SECRET_FLAG: Flag = {
   env: "MYDHT_SECRET",
 };
 
+const READ_CONSISTENCY_FLAG: Flag = {
+  name: "consistency",
+  value: "LEVEL",
+  help: "whom to ask: quorum (default), strong, all, one or local",
+};
+const WRITE_CONSISTENCY_FLAG: Flag = {
+  name: "consistency",
+  value: "LEVEL",
+  help: "what to wait for: quorum (default), strong or all",
+};
+
 const KEY: Operand = { label: "KEY", flag: "key", required: true };
 const NODE: Operand = { label: "HOST:PORT", flag: "key", required: true };
 
@@ -92,6 +103,7 @@ export const COMMANDS: readonly Command[] = [
         value: "TIME",
         help: "delete it by itself after so many seconds, or 30m, 12h, 7d (default: keep it)",
       },
+      WRITE_CONSISTENCY_FLAG,
       JSON_FLAG,
     ],
   }),
@@ -103,7 +115,7 @@ export const COMMANDS: readonly Command[] = [
       short: "o",
       value: "FILE",
       help: "write the value to this file; - is standard output as it is",
-    }],
+    }, READ_CONSISTENCY_FLAG],
     notes: [
       "The value is checked against its checksum. FILE appears whole or not at all.",
       "To a terminal only text of up to 1 KiB is printed; into a pipe, the exact bytes.",
@@ -116,6 +128,7 @@ export const COMMANDS: readonly Command[] = [
       KEY_FLAG,
       { name: "prefix", value: "P", help: "delete every key that begins with this" },
       { name: "yes", help: "really do so" },
+      WRITE_CONSISTENCY_FLAG,
       JSON_FLAG,
     ],
   }),

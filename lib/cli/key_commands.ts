@@ -1,6 +1,7 @@
 import { toBytes } from "@std/streams/to-bytes";
+import { READ_CONSISTENCIES, WRITE_CONSISTENCIES, type WriteConsistency } from "../api.ts";
 import type { PutOptions, Value } from "../client.ts";
-import { EXIT, FailedError } from "./failures.ts";
+import { EXIT, FailedError, UsageError } from "./failures.ts";
 import { bytesText, countText, secondsText, visible } from "./format.ts";
 import { showProgress } from "./progress.ts";
 import { parseSpan } from "./span.ts";
@@ -18,6 +19,7 @@ export async function put(session: Session): Promise<number> {
   const options = {
     ...(type !== undefined && { contentType: type }),
     ...(ttl !== undefined && { ttlSeconds: parseSpan(ttl) }),
+    ...writeConsistency(session),
   };
   const answer = value === undefined
     ? await putFile(session, key, session.required("file"), options)
@@ -65,7 +67,27 @@ export async function get(session: Session): Promise<number> {
 
 async function valueOf(session: Session, key: string, signal?: AbortSignal): Promise<Value> {
   const client = session.client();
-  return await client.get(key, { ...(signal && { signal }) }) ?? missing(session, key);
+  const options = { ...(signal && { signal }), ...consistency(session, READ_CONSISTENCIES) };
+  return await client.get(key, options) ?? missing(session, key);
+}
+
+/** @throws {UsageError} */
+function consistency<T extends string>(session: Session, words: readonly T[]): { readonly consistency?: T } {
+  const given = session.value("consistency");
+  if (given === undefined) return {};
+  const word = words.find((candidate) => candidate === given);
+  if (word === undefined) throw new UsageError(`--consistency ${given}: it is one of ${words.join(", ")}`);
+  return { consistency: word };
+}
+
+/** @throws {UsageError} */
+function writeConsistency(session: Session): { readonly consistency?: WriteConsistency } {
+  const given = session.value("consistency");
+  if (given === "one" || given === "local") {
+    const why = "a write is acknowledged by a majority of the owners at least";
+    throw new UsageError(`--consistency ${given} is for get: ${why}`);
+  }
+  return consistency(session, WRITE_CONSISTENCIES);
 }
 
 function missing(session: Session, key: string): never {
@@ -119,7 +141,7 @@ function isPlainText(bytes: Uint8Array): boolean {
 export async function del(session: Session): Promise<number> {
   if (session.value("prefix") !== undefined) return await deletePrefix(session);
   const key = session.key();
-  const answer = await session.client().delete(key) ?? missing(session, key);
+  const answer = await session.client().delete(key, writeConsistency(session)) ?? missing(session, key);
   await session.answer(answer, `DEL OK ${visible(key)}`);
   return EXIT.ok;
 }
@@ -130,9 +152,10 @@ async function deletePrefix(session: Session): Promise<number> {
   using interruption = session.io.interruption();
   const { signal } = interruption;
   const prefix = session.required("prefix");
+  const options = { signal, ...writeConsistency(session) };
   const outcome = await inParallel(client.list({ prefix, signal }), async ({ key }) => {
     // Another client may have deleted it meanwhile: that is what was wanted.
-    await client.delete(key, { signal });
+    await client.delete(key, options);
   }, {
     signal,
     failed: ({ key }, message) => session.complain(`cannot delete "${visible(key)}": ${message}`),

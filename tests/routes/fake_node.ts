@@ -7,6 +7,7 @@ import type {
   ByteRange,
   ChangeView,
   Consistency,
+  DeleteOptions,
   FoundValue,
   JoinRequest,
   KeyPage,
@@ -67,7 +68,8 @@ export class FakeNode implements NodeService {
     const { contentType, ttlSeconds } = options;
     const expiry = ttlSeconds === undefined ? {} : { expiresMs: this.nowMs + 1_000 * ttlSeconds };
     this.held.set(key, { version, bytes, contentType, ...expiry });
-    this.calls.push(["put", key, options.contentType]);
+    const { consistency = "quorum" } = options;
+    this.calls.push(["put", key, contentType, ...(consistency === "quorum" ? [] : [consistency])]);
     const acknowledged = this.whereIs(key).nodes.slice(0, 2);
     return { version, valueBytes: bytes.length, acknowledged, existed, ...expiry };
   }
@@ -83,9 +85,9 @@ export class FakeNode implements NodeService {
     });
   }
 
-  delete(key: string): Promise<Written> {
+  delete(key: string, { consistency = "quorum" }: DeleteOptions): Promise<Written> {
     return this.#promise("delete", () => {
-      this.calls.push(["delete", key]);
+      this.calls.push(["delete", key, ...(consistency === "quorum" ? [] : [consistency])]);
       const existed = this.held.delete(key);
       return {
         version: this.#stamp(),

@@ -195,7 +195,7 @@ Deno.test("GET /keys/{key} given no such key, then 404 that says what to do", as
   assertMatch(problem.detail, /"nothing"; check its name; .*\.$/);
 });
 
-for (const consistency of ["quorum", "one", "local"]) {
+for (const consistency of ["quorum", "strong", "all", "one", "local"]) {
   Deno.test(`GET /keys/{key} given consistency=${consistency}, then the node is asked so`, async () => {
     const api = new Api();
     await api.send("GET", `/keys/a?consistency=${consistency}`);
@@ -210,11 +210,34 @@ Deno.test("GET /keys/{key} given no consistency, then asks a quorum", async () =
 });
 
 Deno.test("GET /keys/{key} given another consistency, then 400 with the words there are", async () => {
-  const response = await new Api().send("GET", "/keys/a?consistency=all");
+  const response = await new Api().send("GET", "/keys/a?consistency=most");
   const problem = await problemOf(response);
   assertEquals([response.status, problem.code], [400, "invalid_query"]);
-  assertStringIncludes(problem.detail, "quorum, one, local");
+  assertStringIncludes(problem.detail, "quorum, strong, all, one, local");
 });
+
+for (const consistency of ["strong", "all"]) {
+  Deno.test(`PUT and DELETE /keys/{key} given consistency=${consistency}, then the node is asked so`, async () => {
+    const api = new Api();
+    await api.send("PUT", `/keys/a?consistency=${consistency}`, { body: "x" });
+    await api.send("DELETE", `/keys/a?consistency=${consistency}`);
+    const asked = api.node.calls.map((call) => [call[0], call.at(-1)]);
+    assertEquals(asked, [["put", consistency], ["delete", consistency]]);
+  });
+}
+
+for (const method of ["PUT", "DELETE"]) {
+  for (const consistency of ["one", "local", "most", ""]) {
+    Deno.test(`${method} /keys/{key} given consistency=${consistency}, then 400 with the words there are`, async () => {
+      const api = new Api();
+      const response = await api.send(method, `/keys/a?consistency=${consistency}`);
+      const problem = await problemOf(response);
+      assertEquals([response.status, problem.code, api.node.calls], [400, "invalid_query", []]);
+      assertStringIncludes(problem.detail, "it is one of quorum, strong, all");
+      assertEquals(problem.detail.includes("a majority"), ["one", "local"].includes(consistency));
+    });
+  }
+}
 
 Deno.test("DELETE /keys/{key} given a key, then answers the tombstone's version", async () => {
   const api = new Api();
@@ -232,11 +255,13 @@ Deno.test("DELETE /keys/{key} given no such key, then the tombstone is written a
   assertEquals(api.node.calls, [["delete", "a"]]);
 });
 
-Deno.test("DELETE /keys/{key} given If-Match, then 501 and nothing is deleted", async () => {
-  const api = new Api();
-  const response = await api.send("DELETE", "/keys/a", { headers: { "if-match": '"1"' } });
-  assertEquals([response.status, api.node.calls], [501, []]);
-});
+for (const [name, value] of [["If-Match", '"1"'], ["If-None-Match", "*"]] as const) {
+  Deno.test(`DELETE /keys/{key} given ${name}, then 501 and nothing is deleted`, async () => {
+    const api = new Api();
+    const response = await api.send("DELETE", "/keys/a?consistency=strong", { headers: { [name]: value } });
+    assertEquals([response.status, api.node.calls], [501, []]);
+  });
+}
 
 Deno.test("GET /haskey/{key} given this node holds it, then its timestamp in seconds", async () => {
   const api = new Api();
