@@ -1,7 +1,7 @@
 import type { WhereIsAnswer } from "../../lib/api.ts";
 import { formatVersion } from "../../lib/core/hlc.ts";
 import type { Operation, Outcome } from "../sim/history.ts";
-import type { Witness } from "./clients.ts";
+import { isStrong, type Witness } from "./clients.ts";
 import type { Fleet, FleetNode } from "./fleet.ts";
 import type { LargeTraffic } from "./large_traffic.ts";
 import { readLarge } from "./large_value.ts";
@@ -86,7 +86,8 @@ async function textOf(
   const call = { client: AUDITOR, kind: "get", key, coordinator: node.address } as const;
   // An owner's own copy is no answer that a client was promised anything about.
   const operation = consistency === "quorum" ? history.begin(call) : undefined;
-  const outcome = await read(deps, node, key, `?consistency=${consistency}`).catch(outcomeOfError);
+  const asked = consistency === "quorum" && isStrong(key) ? "strong" : consistency;
+  const outcome = await read(deps, node, key, `?consistency=${asked}`).catch(outcomeOfError);
   if (operation !== undefined) history.end(operation, outcome);
   if (outcome.kind !== "read") {
     throw new Error(`${node.address} could not be read: ${JSON.stringify(outcome)}`);

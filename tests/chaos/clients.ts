@@ -10,7 +10,10 @@ const CLIENTS = 8;
 /** Keys in use at the same time: few, so that operations meet. */
 const SLOTS = 16;
 /** Operations on a key after which its place is taken by a new one; checking a history takes the square of it. */
-const KEY_OPERATIONS = 400;
+const KEY_OPERATIONS = 300;
+/** One in so many of the keys in use is only asked for with `consistency=strong`, where the ring offers it. */
+const STRONG_EVERY = 4;
+const STRONG_PREFIX = "strong/";
 const THINK_MS = 40;
 /**
  * Share of the operations on keys that are hardly ever touched: what many read and write is repaired by that, and
@@ -21,6 +24,26 @@ const MAX_COLD_KEYS = 3_000;
 /** Share of the short values that do not fit into their record. */
 const LONG = 0.05;
 const LONG_BYTES = 150_000;
+
+/** Whether a key is linearizable, for all its operations are. */
+export function isStrong(key: string): boolean {
+  return key.startsWith(STRONG_PREFIX);
+}
+
+/** What is behind the `?` of a request for the key. */
+export function queryOf(key: string): string {
+  return isStrong(key) ? "?consistency=strong" : "";
+}
+
+/** Whether the ring offers strong operations over HTTP. */
+async function offersStrong(fleet: Fleet): Promise<boolean> {
+  const [node] = fleet.members;
+  const { status } = await node!.process.get(`${STRONG_PREFIX}probe`, "?consistency=strong");
+  if (status !== 404 && status !== 400) {
+    throw new Error(`${node!.address} answered a strong read with ${status}`);
+  }
+  return status === 404;
+}
 
 /** What all clients have seen. */
 export class Witness {
@@ -48,10 +71,13 @@ export class Clients {
   readonly #slots = Array.from({ length: SLOTS }, () => ({ generation: 0, operations: 0 }));
   readonly #running: Promise<void>;
   readonly #cold: string[] = [];
+  /** Whether some keys are strong. */
+  readonly hasStrong: boolean;
   #stopped = false;
   #values = 0;
 
-  private constructor(fleet: Fleet, witness: Witness, random: SeededRandom) {
+  private constructor(fleet: Fleet, witness: Witness, random: SeededRandom, hasStrong: boolean) {
+    this.hasStrong = hasStrong;
     this.#fleet = fleet;
     this.#witness = witness;
     const clients = Array.from(
@@ -61,8 +87,8 @@ export class Clients {
     this.#running = Promise.all(clients).then(() => {});
   }
 
-  static start(fleet: Fleet, witness: Witness, random: SeededRandom): Clients {
-    return new Clients(fleet, witness, random);
+  static async start(fleet: Fleet, witness: Witness, random: SeededRandom): Promise<Clients> {
+    return new Clients(fleet, witness, random, await offersStrong(fleet));
   }
 
   /** Ends all clients, each after its present request. */
@@ -107,22 +133,23 @@ export class Clients {
     if (++slot.operations > KEY_OPERATIONS) {
       Object.assign(slot, { generation: slot.generation + 1, operations: 1 });
     }
-    return `k${index}.${slot.generation}`;
+    const name = `k${index}.${slot.generation}`;
+    return this.hasStrong && index % STRONG_EVERY === 0 ? `${STRONG_PREFIX}${name}` : name;
   }
 
   async #get(client: string, key: string, address: string): Promise<void> {
-    await this.#operate(client, "get", key, address, () => get(address, key));
+    await this.#operate(client, "get", key, address, () => get(address, key, queryOf(key)));
   }
 
   async #delete(client: string, key: string, address: string): Promise<void> {
-    await this.#operate(client, "delete", key, address, () => remove(address, key));
+    await this.#operate(client, "delete", key, address, () => remove(address, key, queryOf(key)));
   }
 
   async #put(client: string, key: string, address: string, random: SeededRandom): Promise<void> {
     const value = `${key}#${++this.#values}`;
     const bytes = random.chance(LONG) ? random.between(32_700, LONG_BYTES) : random.between(1, 300);
     const payload = makePayload(value, Math.floor(bytes)) as Uint8Array<ArrayBuffer>;
-    await this.#operate(client, "put", key, address, () => put(address, key, payload), value);
+    await this.#operate(client, "put", key, address, () => put(address, key, payload, queryOf(key)), value);
   }
 
   async #operate(

@@ -1,10 +1,20 @@
+import { checkLinearizable } from "../sim/linearizability.ts";
 import { checkRegister } from "../sim/register_checker.ts";
 import { type Availability, availabilityOf } from "./availability.ts";
 import { AUDITOR } from "./audit.ts";
-import type { Witness } from "./clients.ts";
+import { isStrong, type Witness } from "./clients.ts";
 
 /** Kinds of broken promises. */
-export const KINDS = ["lost", "stale", "resurrected", "torn", "cut short", "differing", "other"] as const;
+export const KINDS = [
+  "lost",
+  "stale",
+  "resurrected",
+  "torn",
+  "cut short",
+  "differing",
+  "no order",
+  "other",
+] as const;
 export type Kind = typeof KINDS[number];
 
 /** A promise that was broken. */
@@ -20,6 +30,8 @@ export interface Verdict {
   readonly operations: number;
   readonly acknowledgedWrites: number;
   readonly answeredReads: number;
+  /** Keys of which all operations had to be linearizable, and were looked at as such. */
+  readonly strongKeys: number;
   readonly violations: readonly Violation[];
   readonly availability: Readonly<Record<"writes" | "reads" | "large writes" | "large reads", Availability>>;
 }
@@ -45,6 +57,8 @@ export function judge(
     for (const text of checkRegister(operations, { readsStick: true })) {
       violations.push({ kind: kindOf(text), key, text });
     }
+    if (!isStrong(key)) continue;
+    for (const text of checkLinearizable(operations)) violations.push({ kind: "no order", key, text });
   }
   const served = (large: boolean, isWrite: boolean) =>
     availabilityOf(attempts.filter((one) => isLarge(one.key) === large && one.isWrite === isWrite));
@@ -54,6 +68,7 @@ export function judge(
     operations: attempts.length + witness.excused,
     acknowledgedWrites: count("acknowledged"),
     answeredReads: count("read"),
+    strongKeys: [...history.byKey().keys()].filter(isStrong).length,
     violations,
     availability: {
       "writes": served(false, true),

@@ -6,17 +6,21 @@ import { judge, type Kind } from "./verdict.ts";
 
 const version = (wallMs: number) => ({ wallMs, counter: 0, writer: "w.1" });
 
+type Row = [client: string, kind: Operation["kind"], value: string | undefined, outcome: Outcome];
+
 /** A history of one key: each row one operation after the other. */
-function witnessOf(
-  ...rows: readonly [client: string, kind: Operation["kind"], value: string | undefined, outcome: Outcome][]
-): Witness {
+function witnessOf(...rows: readonly Row[]): Witness {
+  return witnessOfKey("a", ...rows);
+}
+
+function witnessOfKey(key: string, ...rows: readonly Row[]): Witness {
   const witness = new Witness();
   rows.forEach(([client, kind, value, outcome], id) => {
     witness.history.operations.push({
       id,
       client,
       kind,
-      key: "a",
+      key,
       coordinator: "n1",
       startMs: id * 10,
       endMs: id * 10 + 5,
@@ -62,4 +66,9 @@ Deno.test("verdict given torn and cut values and owners that differ, then each c
     "cut short",
     "differing",
   ]);
+});
+
+Deno.test("verdict given a strong key without an order of its operations, then says so beside what is stale", () => {
+  const rows: Row[] = [[...PUT_1], [...PUT_2], [...found("c1", "a#1", 1)]];
+  assertEquals(kindsOf(witnessOfKey("strong/a", ...rows)), ["stale", "no order"]);
 });
