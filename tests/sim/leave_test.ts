@@ -4,7 +4,7 @@ import { DhtError } from "../../lib/core/errors.ts";
 import type { TaskView } from "../../lib/node/service.ts";
 import { checkConvergence } from "./convergence.ts";
 import type { Host } from "./host.ts";
-import { nodeAt, Simulation } from "./simulation.ts";
+import { nodeAt, runningAt, Simulation } from "./simulation.ts";
 import { checkHistory } from "./swarm.ts";
 import { Workload } from "./workload.ts";
 
@@ -111,6 +111,24 @@ Deno.test("leave given it is cancelled at any moment, then the node either stays
       await sim.untilSettled(stays ? 4 : 3);
     });
   }
+});
+
+Deno.test("leave given the node has said that it left, when it is cancelled, then it is refused, and the node goes", async () => {
+  const sim = new Simulation();
+  await sim.run(async () => {
+    const hosts = await sim.startRing(4);
+    const leaver = hosts[3]!;
+    const { keeper } = runningAt(leaver);
+    await nodeAt(leaver).leave();
+    await sim.until("the others have taken over", () => !keeper.live.base.has(keeper.selfId));
+    const heal = sim.network.cutWhere((from, to) => from === leaver.address || to === leaver.address);
+    await sim.until("it has said so to itself", () => keeper.selfMember?.state === "left");
+    const error = await assertRejects(() => nodeAt(leaver).cancelLeave(), DhtError);
+    assertEquals(error.code, "unknown_task");
+    heal();
+    await sim.until("it has left", () => leaver.gone);
+    await sim.untilSettled(3);
+  });
 });
 
 Deno.test("leave given no node is leaving, when it is cancelled, then it is refused in words", async () => {
