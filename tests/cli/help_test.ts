@@ -38,12 +38,13 @@ Usage: mydht get KEY
        mydht -c get -k KEY
 
 Flags:
-  -k, --key KEY      the key; the same as writing it last
-  -o, --output FILE  write the value to this file; - is standard output as it is
-  -h, --host HOST    host of the node to ask (default localhost) [MYDHT_SERVER]
-  -p, --port PORT    its port (default 50140) [MYDHT_SERVER]
-      --help         show this help; so does a lone -h
-      --version      show the version
+  -k, --key KEY            the key; the same as writing it last
+  -o, --output FILE        write the value to this file; - is standard output as it is
+      --consistency LEVEL  whom to ask: quorum (default), strong, all, one or local
+  -h, --host HOST          host of the node to ask (default localhost) [MYDHT_SERVER]
+  -p, --port PORT          its port (default 50140) [MYDHT_SERVER]
+      --help               show this help; so does a lone -h
+      --version            show the version
 
 The value is checked against its checksum. FILE appears whole or not at all.
 To a terminal only text of up to 1 KiB is printed; into a pipe, the exact bytes.

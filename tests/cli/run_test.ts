@@ -127,6 +127,40 @@ const ROWS: readonly Row[] = [
     stdout: "PUT OK mykey\n",
     sends: "PUT /keys/mykey",
   }),
+  {
+    name: "put with a consistency",
+    args: ["put", "mykey", "myvalue", "--consistency", "strong"],
+    replies: [ok(PUT_ANSWER)],
+    stdout: "PUT OK mykey\n",
+    sends: "PUT /keys/mykey?consistency=strong",
+  },
+  {
+    name: "get with a consistency",
+    args: ["get", "mykey", "--consistency=one"],
+    replies: [value("x")],
+    stdout: "x",
+    sends: "GET /keys/mykey?consistency=one",
+  },
+  {
+    name: "del with a consistency",
+    args: ["-c", "del", "-k", "mykey", "--consistency", "all"],
+    replies: [ok(PUT_ANSWER)],
+    stdout: "DEL OK mykey\n",
+    sends: "DELETE /keys/mykey?consistency=all",
+  },
+  {
+    name: "put with a consistency of reads",
+    args: ["put", "mykey", "myvalue", "--consistency", "one"],
+    stderr:
+      "mydht: --consistency one is for get: a write is acknowledged by a majority of the owners at least\n",
+    code: 2,
+  },
+  {
+    name: "get with a consistency that is none",
+    args: ["get", "mykey", "--consistency", "most"],
+    stderr: "mydht: --consistency most: it is one of quorum, strong, all, one, local\n",
+    code: 2,
+  },
   ...both("get", ["-c", "get", "-k", "mykey"], ["get", "mykey"], {
     replies: [value("myvalue")],
     stdout: "myvalue",
