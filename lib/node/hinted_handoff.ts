@@ -103,7 +103,8 @@ export class HintedHandoff {
       await clock.sleep(LOOK_MS, this.#signal).catch(() => {});
       if (!this.#signal.aborted) await this.#deliverDue().catch((error) => this.#note(error));
     }
-    await Promise.allSettled([this.#flushing, ...this.#delivering.values()]);
+    // Deliveries end by themselves, and are made again after the next start.
+    await this.#flushing;
   }
 
   /** Delivers all that is kept for the store at an address. Never rejects. */
@@ -165,7 +166,7 @@ export class HintedHandoff {
     const sending = this.#sendOutbox();
     await storage.hints.flush().catch((error) => this.#note(error));
     background.hints.setLeft(storage.hints.counts.kept);
-    await sending;
+    if (!this.#signal.aborted) await sending;
   }
 
   async #sendOutbox(): Promise<void> {

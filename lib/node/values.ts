@@ -17,7 +17,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
 import { CHUNKS_PER_MESSAGE } from "./exchange.ts";
-import { asDhtError, type AskOptions, type Peers } from "./peers.ts";
+import { asDhtError, type AskOptions, CALL_TIMEOUT_MS, type Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { ByteRange, FoundValue, PutOptions, Written } from "./service.ts";
 
@@ -176,8 +176,10 @@ class Upload {
     const hash = createHash("sha256");
     reader.unread(start);
     let valueBytes = 0;
+    // Nothing large is sent yet: an owner that is silent here is given up before the client loses its patience.
+    const opening = { ...this.#options, timeoutMs: CALL_TIMEOUT_MS };
     let sending = this.#inBackground((owner) =>
-      this.#deps.peers.ask(owner, undefined, "openUpload", { id: this.id }, this.#options)
+      this.#deps.peers.ask(owner, undefined, "openUpload", { id: this.id }, opening)
     );
     for (let first = 0;; first += CHUNKS_PER_MESSAGE) {
       const bytes = await reader.read(CHUNKS_PER_MESSAGE * CHUNK_BYTES);
