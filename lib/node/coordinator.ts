@@ -16,6 +16,7 @@ import type { Log } from "../ports/log.ts";
 import type { ClockSkew } from "./clock_skew.ts";
 import { asDhtError, type Peers } from "./peers.ts";
 import { type Exchange, isLayoutMismatch } from "./exchange.ts";
+import { endedIfDue } from "./expiry.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
 import { preferred, QuorumReader, type ReadStrength } from "./quorum_reader.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
@@ -158,7 +159,12 @@ export class Coordinator {
     { consistency = "quorum", signal }: QuorumReadOptions = {},
   ): Promise<QuorumRead | undefined> {
     const { keeper } = this.#deps;
-    const attempt = () => new QuorumReader(this.#deps, place, keeper.live, this.retries, consistency).run();
+    const once = (live: LiveLayouts) =>
+      new QuorumReader(this.#deps, place, live, this.retries, consistency).run();
+    const attempt = () => {
+      const { live } = keeper;
+      return endedIfDue(this.#deps, place, () => once(live));
+    };
     return this.underLiveLayouts(attempt, signal);
   }
 

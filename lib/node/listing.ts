@@ -1,8 +1,10 @@
 import { DhtError } from "../core/errors.ts";
 import { compareKeys } from "../core/key_order.ts";
+import { isDue } from "../core/expiry.ts";
 import { addressOf, liveIds, type LiveLayouts, type OwnerId, readNeeds } from "../core/layout.ts";
 import { isMet } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
+import type { Clock } from "../ports/clock.ts";
 import { asDhtError, type Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { KeyPage, ListedKey } from "./service.ts";
@@ -37,7 +39,7 @@ interface Merged {
  * @throws {DhtError} "read_quorum_unreachable" rather than a silent gap.
  */
 export async function listKeys(
-  deps: { readonly keeper: RingKeeper; readonly peers: Peers },
+  deps: { readonly keeper: RingKeeper; readonly peers: Peers; readonly clock: Clock },
   options: { readonly prefix: string; readonly after?: string; readonly limit: number },
 ): Promise<KeyPage> {
   const { live } = deps.keeper;
@@ -55,7 +57,7 @@ export async function listKeys(
     const merged = merge(live, pages, horizon);
     const sorted = [...merged].sort(([a], [b]) => compareKeys(a, b));
     for (const [key, { partition, head }] of sorted) {
-      if (head.kind !== "value") continue;
+      if (head.kind !== "value" || isDue(head, deps.clock.nowMs())) continue;
       if (keys.length === options.limit) return { keys, next: keys.at(-1)!.key };
       keys.push(listed(live, key, partition, head));
     }

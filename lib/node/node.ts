@@ -5,6 +5,7 @@ import { addressOf } from "../core/layout.ts";
 import type { MemberShare } from "../core/membership.ts";
 import type { Plan, PlannedChange } from "../core/plan.ts";
 import type { BackgroundRates } from "../core/rates.ts";
+import { headOf } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
@@ -15,8 +16,9 @@ import { balance, purge } from "./balance.ts";
 import { balanceRing } from "./balance_ring.ts";
 import { ClockSkew } from "./clock_skew.ts";
 import { ChangeProgress } from "./change_progress.ts";
-import { Coordinator, type Place } from "./coordinator.ts";
+import { Coordinator, type Place, type QuorumRead } from "./coordinator.ts";
 import { Exchange } from "./exchange.ts";
+import { Expiry } from "./expiry.ts";
 import { Gossip } from "./gossip.ts";
 import { HintedHandoff } from "./hinted_handoff.ts";
 import { LEAVE_LINGER_MS, Leaving } from "./leaving.ts";
@@ -67,6 +69,8 @@ export interface NodeDeps {
   readonly version: string;
   /** Bytes a second that background tasks may use; the usual ones where absent. */
   readonly rates?: BackgroundRates;
+  /** Time between two looks for values whose time is over; a minute where absent. */
+  readonly expiryMs?: number;
   /** Mean time between two comparisons with all other owners; a minute where absent. */
   readonly antiEntropyMs?: number;
   /** Mean pause between two times that the whole disk is verified; an hour where absent. */
@@ -101,6 +105,7 @@ export class DhtNode implements NodeService {
   readonly #antiEntropy: AntiEntropy;
   readonly #scrub: Scrub;
   readonly #mender: Mender;
+  readonly #expiry: Expiry;
   readonly #trees: PartitionTrees;
   readonly #background: Background;
   readonly #clockSkew: ClockSkew;
@@ -138,6 +143,7 @@ export class DhtNode implements NodeService {
     const hlc = new HybridLogicalClock(writerId(self.storeId, self.incarnation));
     this.#coordinator = new Coordinator({ ...shared, hlc, hints });
     this.#values = new Values({ ...shared, coordinator: this.#coordinator });
+    this.#expiry = new Expiry({ ...shared, coordinator: this.#coordinator });
     const membership = this.#membership;
     const { antiEntropyMs, scrubPauseMs, tombstoneMs } = deps;
     this.#tombstones = new TombstoneCollector({
@@ -198,7 +204,12 @@ export class DhtNode implements NodeService {
     // Not before: a node that comes back to such a ring is told by an error.
     this.#deps.keeper.onChange(() => this.#stopIfRetired());
     const inRing = this.#membership.entered.then(() =>
-      Promise.all([this.#gossip.run(signal), this.#transfer.run(signal), this.#hints.run()])
+      Promise.all([
+        this.#gossip.run(signal),
+        this.#transfer.run(signal),
+        this.#hints.run(),
+        this.#expiry.run(signal, this.#deps.expiryMs),
+      ])
     );
     this.#loops.push(
       inRing.then(() => {}, () => {}),
@@ -249,10 +260,17 @@ export class DhtNode implements NodeService {
     if (consistency !== "one" && consistency !== "local") {
       return this.#values.found(place, await this.#coordinator.read(place, { consistency, signal }));
     }
-    if (consistency === "one") return this.#values.found(place, await this.#coordinator.readOne(place));
+    if (consistency === "one") {
+      return this.#values.found(place, this.#unlessDue(await this.#coordinator.readOne(place)));
+    }
     const record = await storage.read(place.partition, key);
     const own = record && { record, source: keeper.selfId, holders: [], live: keeper.live };
-    return this.#values.found(place, own);
+    return this.#values.found(place, this.#unlessDue(own));
+  }
+
+  /** Who asks one owner goes by this node's clock. */
+  #unlessDue(read: QuorumRead | undefined): QuorumRead | undefined {
+    return read !== undefined && isDue(headOf(read.record), this.#deps.clock.nowMs()) ? undefined : read;
   }
 
   async delete(key: string, options: DeleteOptions): Promise<Written> {
@@ -264,7 +282,7 @@ export class DhtNode implements NodeService {
     options: RequestOptions & { readonly prefix: string; readonly after?: string; readonly limit: number },
   ): Promise<KeyPage> {
     this.#assertServing();
-    const deps = { keeper: this.#deps.keeper, peers: this.#peers };
+    const deps = { keeper: this.#deps.keeper, peers: this.#peers, clock: this.#deps.clock };
     return await this.#coordinator.underLiveLayouts(() => listKeys(deps, options), options.signal);
   }
 

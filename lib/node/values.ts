@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { ByteReader } from "./byte_reader.ts";
 import { DhtError } from "../core/errors.ts";
-import { isDue } from "../core/expiry.ts";
 import type { Version } from "../core/hlc.ts";
 import { addressOf, type LiveLayouts, type OwnerId, writeNeeds } from "../core/layout.ts";
 import { allOwners, isReachable } from "../core/quorum.ts";
@@ -68,7 +67,6 @@ export class Values {
   found(place: Place, read: QuorumRead | undefined): FoundValue | undefined {
     if (read === undefined || read.record.kind === "tombstone") return undefined;
     const { record } = read;
-    if (isDue(headOf(record), this.#deps.clock.nowMs())) return undefined;
     const { version, valueBytes, contentType, sha256, body, expiresMs } = record;
     const head = {
       version,

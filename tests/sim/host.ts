@@ -55,7 +55,7 @@ export interface HostWorld {
 }
 
 /** Pauses between two rounds of background work. */
-export type Pauses = Pick<NodeDeps, "antiEntropyMs" | "scrubPauseMs" | "tombstoneMs">;
+export type Pauses = Pick<NodeDeps, "antiEntropyMs" | "scrubPauseMs" | "tombstoneMs" | "expiryMs">;
 
 /** A machine of the simulation: an address, a clock, a disk, and the process that runs there now, if any. */
 export class Host {
