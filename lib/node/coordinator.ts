@@ -186,21 +186,28 @@ export class Coordinator {
   }
 
   /** The record of the first owner that answers with one: fast, and perhaps not the newest. */
-  async readOne(place: Place): Promise<QuorumRead | undefined> {
+  readOne(place: Place): Promise<QuorumRead | undefined> {
+    return this.underLiveLayouts(() => this.#readFirst(place));
+  }
+
+  async #readFirst(place: Place): Promise<QuorumRead | undefined> {
     const { keeper, peers } = this.#deps;
     const { live } = keeper;
     const needs = readNeeds(live, place.partition);
     const owners = preferred(allOwners(needs), keeper.selfId, peers);
     const reasons: string[] = [];
+    let mismatch: unknown;
     for (const owner of owners) {
       try {
         const { record } = await peers.ask(owner, live, "read", place);
         if (record !== undefined) return { record, source: owner, holders: [owner], live };
       } catch (error) {
+        if (isLayoutMismatch(error)) mismatch = error;
         reasons.push(asDhtError(error).message);
       }
     }
     if (reasons.length < owners.length) return undefined;
+    if (mismatch !== undefined) throw mismatch;
     throw new DhtError(
       "read_quorum_unreachable",
       `Cannot read key "${place.key}": none of its owners answered`,
