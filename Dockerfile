@@ -34,5 +34,5 @@ USER 65532:65532
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=6s --start-period=20s --retries=3 \
   CMD ["/usr/bin/deno", "run", "--quiet", "--no-prompt", "--cached-only", "--frozen", "--allow-net=127.0.0.1", "--allow-env=MYDHT_PORT", "/app/lib/cli/healthcheck.ts"]
-ENTRYPOINT ["/usr/bin/deno", "run", "--quiet", "--no-prompt", "--cached-only", "--frozen", "--allow-net", "--allow-read=/data,/run/secrets", "--allow-write=/data", "--allow-env=MYDHT_HOST,MYDHT_PORT,MYDHT_ADVERTISE,MYDHT_JOIN,MYDHT_REPLICAS,MYDHT_DATA,MYDHT_SECRET_FILE,MYDHT_LOG_FORMAT,MYDHT_WEIGHT,MYDHT_ZONE,MYDHT_TRANSFER_RATE,MYDHT_REPAIR_RATE,MYDHT_SCRUB_RATE,MYDHT_PARTITIONS,MYDHT_SECRET,DENO_KV_ACCESS_TOKEN,DENO_DEPLOYMENT_ID,NO_COLOR,MYDHT_SERVER", "/app/cli.ts"]
+ENTRYPOINT ["/usr/bin/deno", "run", "--quiet", "--no-prompt", "--cached-only", "--frozen", "--allow-net", "--allow-read=/data,/run/secrets", "--allow-write=/data", "--allow-sys=statfs", "--allow-env=MYDHT_HOST,MYDHT_PORT,MYDHT_ADVERTISE,MYDHT_JOIN,MYDHT_REPLICAS,MYDHT_DATA,MYDHT_SECRET_FILE,MYDHT_LOG_FORMAT,MYDHT_WEIGHT,MYDHT_ZONE,MYDHT_TRANSFER_RATE,MYDHT_REPAIR_RATE,MYDHT_SCRUB_RATE,MYDHT_PARTITIONS,MYDHT_SECRET,DENO_KV_ACCESS_TOKEN,DENO_DEPLOYMENT_ID,NO_COLOR,MYDHT_SERVER", "/app/cli.ts"]
 CMD ["node"]

@@ -7,6 +7,7 @@
  */
 import { CryptoRandom } from "./lib/adapters/crypto_random.ts";
 import { isRemoteDatabase, openDatabase, setDatabaseAside } from "./lib/adapters/database.ts";
+import { diskRoom } from "./lib/adapters/disk_room.ts";
 import { DenoKvStore } from "./lib/adapters/deno_kv_store.ts";
 import { type Handler, HttpListener, ListenError } from "./lib/adapters/http_listener.ts";
 import { HttpTransport } from "./lib/adapters/http_transport.ts";
@@ -266,6 +267,7 @@ async function openNode(
       log,
       version: VERSION,
       notes,
+      lookAtDisk: () => isRemoteDatabase(config.data) ? Promise.resolve(undefined) : diskRoom(config.data),
       rates: config.rates,
       onLeft: hooks.onLeft,
       onRetired,

@@ -122,5 +122,7 @@ export const NODE_PERMISSIONS: readonly string[] = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
+  // How much room the disk of the database has.
+  "--allow-sys=statfs",
   `--allow-env=${NODE_ENV.join(",")}`,
 ];

@@ -7,6 +7,7 @@ import type { Plan, PlannedChange } from "../core/plan.ts";
 import type { BackgroundRates } from "../core/rates.ts";
 import { headOf } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { LookAtDisk } from "../ports/disk.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Transport } from "../ports/transport.ts";
@@ -80,6 +81,8 @@ export interface NodeDeps {
   /** Mean pause between two times that the whole disk is verified; an hour where absent. */
   /** How the process was started, where people should know it: a sentence each. */
   readonly notes?: readonly string[];
+  /** Looks at the disk of the database; absent where there is none to look at. */
+  readonly lookAtDisk?: LookAtDisk;
   /** Called once this node has left: the process may end. */
   onLeft(): void;
   /** Called once the ring turns out to have removed or replaced this store: the process should end. */
@@ -169,6 +172,7 @@ export class DhtNode implements NodeService {
       membership,
       version: deps.version,
       notes: deps.notes ?? [],
+      lookAtDisk: deps.lookAtDisk ?? (() => Promise.resolve(undefined)),
     });
     this.#replica = new Replica({
       ...shared,

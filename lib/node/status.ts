@@ -1,6 +1,7 @@
 import { addressOf, isChanging } from "../core/layout.ts";
 import { idOf, isActive, type Member, unsyncedMembers } from "../core/membership.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { DiskRoom, LookAtDisk } from "../ports/disk.ts";
 import type { AntiEntropy } from "./anti_entropy.ts";
 import type { Background } from "./background.ts";
 import type { ChangeProgress } from "./change_progress.ts";
@@ -36,6 +37,7 @@ export interface StatusDeps {
   readonly version: string;
   /** How the process was started, where people should know it. */
   readonly notes: readonly string[];
+  readonly lookAtDisk: LookAtDisk;
 }
 
 /** What a person wants to know of the ring, as this node sees it. */
@@ -69,12 +71,13 @@ export class StatusService {
   async status(): Promise<StatusView> {
     const { storage, clock, version } = this.#deps;
     const ring = this.ring();
-    const [digests, counts, change] = await Promise.all([
+    const [digests, counts, change, room] = await Promise.all([
       storage.digests(),
       this.#ringCounts(),
       this.#deps.progress.ring(),
+      this.#deps.lookAtDisk(),
     ]);
-    const facts = this.#facts(ring, change);
+    const facts = this.#facts(ring, change, room);
     let localKeys = 0;
     let localBytes = 0;
     for (const digest of digests.values()) {
@@ -157,7 +160,7 @@ export class StatusService {
     return { keys: counts.keys, bytes: counts.bytes, complete: counts.partitions === state.partitions };
   }
 
-  #facts(ring: RingView, change: ChangeView | undefined): WarningFacts {
+  #facts(ring: RingView, change: ChangeView | undefined, room: DiskRoom | undefined): WarningFacts {
     const { keeper, membership, storage } = this.#deps;
     const { foreignRing } = membership;
     return {
@@ -166,6 +169,7 @@ export class StatusService {
       down: ring.nodes.filter((node) => !node.reachable).map((node) => node.address),
       stats: storage.stats(),
       ...(change === undefined ? {} : { change }),
+      ...(room === undefined ? {} : { room }),
       ...(foreignRing === undefined ? {} : { foreignRing }),
     };
   }

@@ -2,12 +2,17 @@ import { shareAdvice } from "../core/advice.ts";
 import { type Health, healthOf } from "../core/health.ts";
 import { addressOf, type LiveLayouts } from "../core/layout.ts";
 import type { RingState } from "../core/membership.ts";
-import { countWords, listWords } from "../core/words.ts";
+import { countWords, listWords, sizeWords } from "../core/words.ts";
+import type { DiskRoom } from "../ports/disk.ts";
 import { encodeRing } from "../wire.ts";
 import { changeWords, waitingWords } from "./change_progress.ts";
 import type { ChangeView } from "./service.ts";
 import { MAX_STATE_BYTES } from "./state_blobs.ts";
 import type { StorageStats } from "./storage_stats.ts";
+
+/** A disk with less room than either is nearly full. */
+const TIGHT_BYTES = 256 * 1024 * 1024;
+const TIGHT_SHARE = 0.05;
 
 /** What is known of the ring and of this node when somebody looks. */
 export interface WarningFacts {
@@ -18,6 +23,8 @@ export interface WarningFacts {
   /** Absent while nothing changes. */
   readonly change?: ChangeView;
   readonly stats: Pick<StorageStats, "damagedRecords" | "diskFull">;
+  /** Absent where nobody can tell. */
+  readonly room?: DiskRoom;
   /** Another ring that lists this node's address. */
   readonly foreignRing?: string;
 }
@@ -41,7 +48,7 @@ export class Warnings {
       ...copies(health, live.newest.n, state.replicas),
       ...(change === undefined ? [] : [changing(change)]),
       ...shareAdvice(live.newest.data.members, live.newest.n),
-      ...ownDisk(facts.stats),
+      ...ownDisk(facts.stats, facts.room),
       ...this.#ringState(state),
     ];
   }
@@ -121,11 +128,19 @@ function changing(change: ChangeView): string {
   return `The ring is changing: ${changeWords(change)}${waiting === "" ? "" : `; ${waiting}`}.`;
 }
 
-function ownDisk({ damagedRecords, diskFull }: WarningFacts["stats"]): string[] {
+function ownDisk({ damagedRecords, diskFull }: WarningFacts["stats"], room: DiskRoom | undefined): string[] {
   const found: string[] = [];
   if (diskFull) {
     found.push(
       "This node's disk is full: it takes no writes, and a change of the ring waits for it. Free space there.",
+    );
+  }
+  if (!diskFull && room !== undefined && isTight(room)) {
+    found.push(
+      `This node's disk is nearly full: ${sizeWords(room.freeBytes)} of ${
+        sizeWords(room.totalBytes)
+      } are free. ` +
+        "Free space there, or add a node: a full disk takes no writes.",
     );
   }
   if (damagedRecords > 0) {
@@ -138,6 +153,10 @@ function ownDisk({ damagedRecords, diskFull }: WarningFacts["stats"]): string[] 
     );
   }
   return found;
+}
+
+function isTight({ freeBytes, totalBytes }: DiskRoom): boolean {
+  return freeBytes < TIGHT_BYTES || freeBytes < TIGHT_SHARE * totalBytes;
 }
 
 function partitionWords(count: number): string {
