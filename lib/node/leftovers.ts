@@ -1,9 +1,8 @@
-import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions, type Version } from "../core/hlc.ts";
 import type { LiveLayouts, OwnerId } from "../core/layout.ts";
 import { readQuorum } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
-import { type Exchange, isLayoutMismatch } from "./exchange.ts";
+import { type Exchange, isLayoutMismatch, type Pace } from "./exchange.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
@@ -11,6 +10,8 @@ import type { Task } from "./tasks.ts";
 
 /** Keys looked at per message. */
 const PAGE_KEYS = 500;
+/** What asking an owner about one key costs, beside the key; roughly. */
+const KEY_BYTES = 100;
 const TIMEOUT_MS = 30_000;
 
 /** What setting leftovers aside needs of its node. */
@@ -29,15 +30,13 @@ export interface LeftoverScope {
   /** Counts what was dropped and fetched. */
   readonly task: Task;
   readonly signal: AbortSignal;
+  readonly pace: Pace;
 }
 
 interface Suspect {
   readonly key: string;
   readonly head: RecordHead;
 }
-
-/** What one source holds of each suspect; "damaged": nobody knows. */
-type Answers = readonly (RecordHead | "damaged" | undefined)[];
 
 /**
  * Drops what a node held of partitions it is about to own from a time when it owned them before, where that was
@@ -110,55 +109,53 @@ async function judgeAll(
     readonly suspects: readonly Suspect[];
   },
 ): Promise<void> {
-  const { live, task } = scope;
-  const witnesses: { readonly source: OwnerId; readonly answers: Answers }[] = [];
+  const { live, task, signal } = scope;
+  const witnesses = await askWitnesses(deps, scope, partition, floor, suspects.map(({ key }) => key));
+  for (const [i, { key, head }] of suspects.entries()) {
+    const held = witnesses.map(({ source, heads }) => ({ source, head: heads[i] }));
+    if (held.every((at) => at.head === undefined)) {
+      if (await deps.storage.drop(partition, key, head.version)) task.dropped++;
+      continue;
+    }
+    for (const at of held) {
+      if (at.head === undefined || compareHeads(at.head, head) <= 0) continue;
+      await deps.exchange.fetch({ peer: at.source, live, task, signal }, { partition, key });
+    }
+  }
+}
+
+interface Witness {
+  readonly source: OwnerId;
+  readonly heads: readonly (RecordHead | undefined)[];
+}
+
+/** What as many owners of the base as a read asks hold of some keys, once nothing up to the floor can come to them any more. */
+async function askWitnesses(
+  { peers }: LeftoverDeps,
+  { live, sources, pace }: LeftoverScope,
+  partition: number,
+  floor: Version,
+  keys: readonly string[],
+): Promise<Witness[]> {
+  const required = readQuorum(live.base.n);
+  const items = keys.map((key) => ({ partition, key }));
+  const witnesses: Witness[] = [];
   let failure: unknown;
-  for (const source of scope.sources.filter((owner) => live.base.owners(partition).includes(owner))) {
-    if (witnesses.length === readQuorum(live.base.n)) break;
+  for (const source of sources.filter((owner) => live.base.owners(partition).includes(owner))) {
+    if (witnesses.length === required) break;
+    await pace(keys.reduce((sum, key) => sum + KEY_BYTES + key.length, 0));
     try {
-      await deps.peers.ask(source, live, "raiseFloor", { partition, floor }, OWN_LANE);
-      witnesses.push({ source, answers: await headsAt(deps, live, source, partition, suspects) });
+      await peers.ask(source, live, "raiseFloor", { partition, floor }, OWN_LANE);
+      // Strictly: a damaged record may be the one that was deleted, or the value that was not.
+      const { heads } = await peers.ask(source, live, "heads", { items, strict: true }, OWN_LANE);
+      witnesses.push({ source, heads });
     } catch (error) {
       if (isLayoutMismatch(error)) throw error;
       failure = error;
     }
   }
-  if (witnesses.length < readQuorum(live.base.n)) {
-    throw failure ?? new Error("Too few previous owners can be reached");
-  }
-  for (const [i, { key, head }] of suspects.entries()) {
-    const known = witnesses.map(({ source, answers }) => ({ source, held: answers[i] }));
-    if (known.every(({ held }) => held === undefined)) {
-      if (await deps.storage.drop(partition, key, head.version)) task.dropped++;
-      continue;
-    }
-    for (const { source, held } of known) {
-      if (held === undefined || held === "damaged" || compareHeads(held, head) <= 0) continue;
-      await deps.exchange.fetch({ peer: source, live, task, signal: scope.signal }, { partition, key });
-    }
-  }
-}
-
-/** What an owner holds of each suspect; a page with damaged records is asked for in halves. */
-async function headsAt(
-  deps: LeftoverDeps,
-  live: LiveLayouts,
-  source: OwnerId,
-  partition: number,
-  suspects: readonly Suspect[],
-): Promise<Answers> {
-  const items = suspects.map(({ key }) => ({ partition, key }));
-  try {
-    return (await deps.peers.ask(source, live, "heads", { items, strict: true }, OWN_LANE)).heads;
-  } catch (error) {
-    if (!(error instanceof DhtError && error.code === "corrupt_value")) throw error;
-  }
-  if (items.length === 1) return ["damaged"];
-  const middle = items.length >> 1;
-  const halves = [suspects.slice(0, middle), suspects.slice(middle)];
-  const answers: Answers[] = [];
-  for (const half of halves) answers.push(await headsAt(deps, live, source, partition, half));
-  return answers.flat();
+  if (witnesses.length === required) return witnesses;
+  throw failure ?? new Error("Too few previous owners can be reached");
 }
 
 const OWN_LANE = { lane: "own", timeoutMs: TIMEOUT_MS } as const;

@@ -13,7 +13,7 @@ export const TOMBSTONE_INTERVAL_MS = 60_000;
 /** Records looked at per page of a partition. */
 const PAGE_KEYS = 500;
 /** Tombstones of one round; the next goes on from there. */
-const ROUND_TOMBSTONES = 20_000;
+const ROUND_TOMBSTONES = 100_000;
 /** What asking one owner about one tombstone costs, beside its key; roughly. */
 const TOMBSTONE_BYTES = 200;
 const TIMEOUT_MS = 15_000;

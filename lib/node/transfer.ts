@@ -159,9 +159,10 @@ export class Transfer {
 
   /** What this node held of the partitions it gains may have been deleted and forgotten since it owned them last. */
   async #setLeftoversAside(live: LiveLayouts, task: Task, signal: AbortSignal): Promise<void> {
-    const { exchange, keeper, peers, storage, log } = this.#deps;
-    const sources = this.#sources(live);
-    await setAsideLeftovers({ exchange, keeper, peers, storage }, { live, sources, task, signal });
+    const { exchange, keeper, peers, storage, log, background } = this.#deps;
+    const pace = (bytes: number) => background.transfer.pace(bytes, signal);
+    const scope = { live, sources: this.#sources(live), task, signal, pace };
+    await setAsideLeftovers({ exchange, keeper, peers, storage }, scope);
     if (task.dropped === 0) return;
     log.event("info", "leftovers_set_aside", "Dropped what was deleted since this node last owned it", {
       records: task.dropped,

@@ -100,6 +100,18 @@ Deno.test("read given a change of layout, when one of the two cannot reach its q
   assertEquals(read(CHANGING, {}, "ad").step(), { kind: "wait" });
 });
 
+Deno.test("read given a change of layout, when only a node that is to own the key holds anything, then the key is absent", () => {
+  const isBaseOwner = (owner: string) => "abc".includes(owner);
+  const state = new ReadState(CHANGING, isBaseOwner);
+  state.reply("d", NEW);
+  for (const owner of ["a", "b"]) state.reply(owner, undefined);
+  assertEquals(state.step(), { kind: "absent" });
+  state.reply("b", OLD);
+  assertEquals(state.step(), { kind: "found", head: OLD, holders: ["b"], stale: ["a"] });
+  state.reply("a", NEW);
+  assertEquals(state.step(), { kind: "found", head: NEW, holders: ["d", "a"], stale: ["b"] });
+});
+
 const MODELS: Record<string, readonly QuorumNeed[]> = {
   "three owners": needOf("abc"),
   "four owners": needOf("abcd"),
