@@ -75,7 +75,10 @@ export class ClaimedStore {
     }
   }
 
-  async *list(range: StoreRange, options?: { limit?: number }): AsyncGenerator<StoreEntry, void, void> {
+  async *list(
+    range: StoreRange,
+    options?: { limit?: number; reverse?: boolean },
+  ): AsyncGenerator<StoreEntry, void, void> {
     this.#assertOwned();
     try {
       yield* this.#store.list(range, options);

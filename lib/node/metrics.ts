@@ -52,6 +52,7 @@ export function nodeMetrics(
     gauge("storage_open_uploads", "Large values being written to this node", storage.openUploads),
     gauge("storage_garbage_blobs", "Large values whose bytes are to be freed", storage.garbageBlobs),
     gauge("storage_damaged_records", "Records found damaged and not mended yet", storage.damagedRecords),
+    counter("storage_damage_found_total", "Records found damaged since the start", storage.foundDamaged),
     counter("storage_commits_total", "Commits, each one fsync", storage.commits),
     counter("storage_failed_commits_total", "Commits that failed", storage.failedCommits),
     counter(

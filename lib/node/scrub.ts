@@ -1,5 +1,6 @@
 import { decode, encode } from "@msgpack/msgpack";
 import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Background } from "./background.ts";
 import { CHUNK_BYTES } from "../core/record.ts";
@@ -27,6 +28,7 @@ export interface ScrubDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly background: Pick<Background, "scrub">;
+  readonly log: Log;
   /** Mean pause between two rounds; `SCRUB_PAUSE_MS` where absent. */
   readonly scrubPauseMs?: number;
 }
@@ -42,6 +44,8 @@ export class Scrub {
   readonly #deps: ScrubDeps;
   readonly #signal: AbortSignal;
   #savedMs: number;
+  /** How many records had been found damaged when all chunks were last known to be named. */
+  #strayFreeAt = -1;
 
   /** @param signal Ends all of it. */
   constructor(deps: ScrubDeps, signal: AbortSignal) {
@@ -77,10 +81,14 @@ export class Scrub {
     const partitions = keeper.inRing ? keeper.state.partitions : 0;
     let partition = from?.partition ?? 0;
     background.scrub.begin(Math.max(0, partitions - partition));
+    const { foundDamaged } = storage.stats();
+    const seeksStrays = from === undefined && foundDamaged !== this.#strayFreeAt;
+    const strays = seeksStrays ? await this.#blobsToFind() : undefined;
     let after = from;
     do {
       const page = await storage.scrubber.page(after, PAGE_RECORDS);
       await background.scrub.pace(page.bytes, this.#signal);
+      for (const blobId of page.named) strays?.delete(blobId);
       for (const blob of page.blobs) await this.#verifyChunks(blob);
       after = page.next;
       const reached = after?.partition ?? partitions;
@@ -88,8 +96,37 @@ export class Scrub {
       partition = Math.max(partition, reached);
       if (after !== undefined) await this.#saveSeldom(after);
     } while (after !== undefined);
+    if (strays !== undefined && await this.#freeStrays(strays)) this.#strayFreeAt = foundDamaged;
     await storage.saveState(POSITION, encode(null));
     background.scrub.end();
+  }
+
+  /**
+   * Blobs that the records of this round must name. Those that it does not meet are strays, unless what has superseded
+   * their record meanwhile has made them garbage. There are some where the head of a record was damaged, which named
+   * its blob; so they are looked for after a start, and after damage.
+   */
+  async #blobsToFind(): Promise<Set<string> | undefined> {
+    const { storage, background } = this.#deps;
+    const pace = () => background.scrub.pace(CHUNK_BYTES, this.#signal);
+    const blobs = await storage.scrubber.namedBlobs(pace);
+    // In this order: the records of all those blobs are where the round looks for them. Not so on a full disk.
+    return await storage.flush().then(() => blobs, () => undefined);
+  }
+
+  /** Whether no stray is left. */
+  async #freeStrays(strays: ReadonlySet<string>): Promise<boolean> {
+    const { storage, log } = this.#deps;
+    // One of them may be that of a record that cannot be read.
+    if (storage.damagedRecords().length > 0) return false;
+    let freed = 0;
+    for (const blobId of strays) {
+      if (await storage.freeStrayBlob(blobId)) freed++;
+    }
+    if (freed > 0) {
+      log.event("info", "strays_freed", "Freed large values that no record names any more", { freed });
+    }
+    return true;
   }
 
   /** Reading a chunk verifies it, and notes what is damaged. */

@@ -97,6 +97,7 @@ export class Storage {
   readonly hints: Hints;
   #state: StoredState;
   #mustRecover = false;
+  #foundDamaged = 0;
   #collecting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -126,7 +127,7 @@ export class Storage {
       committed: () => this.#applier.kick(),
       unknown: () => this.#mustRecover = true,
     });
-    this.scrubber = new ScrubReader({ store, tables: this.#tables, damage });
+    this.scrubber = new ScrubReader({ store, tables: this.#tables, damage, books: () => this.#state.books });
     this.hints = new Hints(store, (change) => this.#submit(() => change));
     this.#state = state;
     this.#adopt(state);
@@ -347,6 +348,7 @@ export class Storage {
   /** Resolves once all that was accepted before is in the records' own entries, and the journal behind it gone. */
   async flush(): Promise<void> {
     this.#assertServing();
+    await this.#writer.settled();
     await this.#applier.flush();
   }
 
@@ -370,6 +372,7 @@ export class Storage {
       openUploads: uploads.size,
       garbageBlobs: garbage.size,
       damagedRecords: damaged.size,
+      foundDamaged: this.#foundDamaged,
       diskFull: this.#store.full,
     };
   }
@@ -469,6 +472,23 @@ export class Storage {
     return this.#submit(() => forgetChange(place, ticket, () => this.#state.books));
   }
 
+  /**
+   * Has chunks freed that no record names: those of one that was damaged beyond telling which they were. Returns
+   * whether they were not being freed before. The caller has made sure that no record names them.
+   */
+  async freeStrayBlob(blobId: string): Promise<boolean> {
+    const chunks = await this.scrubber.chunksOf(blobId);
+    return await this.#submit(() => ({
+      cost: SESSION_COST,
+      decide: (batch) => {
+        const { uploads, garbage } = this.#state.books;
+        if (chunks === 0 || uploads.has(blobId) || garbage.has(blobId)) return false;
+        garbage.addUpload(batch, blobId, chunks);
+        return true;
+      },
+    }));
+  }
+
   async #noteDamagedBlob(place: Place, blobId: string): Promise<void> {
     const record = await this.#reader.read(place.partition, place.key).catch(() => undefined);
     // Another version since then has chunks of its own, and those of this one may be gone.
@@ -481,6 +501,7 @@ export class Storage {
     const { damaged } = this.#state.books;
     if (damaged.has(key) || damaged.size >= MAX_DAMAGED_KEYS) return;
     damaged.set(key, partition);
+    this.#foundDamaged++;
     this.#log.event(
       "warn",
       "record_damaged",

@@ -13,6 +13,8 @@ export interface StorageStats {
   readonly openUploads: number;
   readonly garbageBlobs: number;
   readonly damagedRecords: number;
+  /** Records that were found damaged since the storage was opened. */
+  readonly foundDamaged: number;
   /** Whether the disk had no room for what was last to be written. */
   readonly diskFull: boolean;
 }

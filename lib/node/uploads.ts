@@ -57,6 +57,10 @@ export class Uploads {
     return this.#sessions.size;
   }
 
+  has(id: string): boolean {
+    return this.#sessions.has(id);
+  }
+
   /**
    * Opens a session, unless it is open.
    *

@@ -1,7 +1,7 @@
 /** Disks that change what they hold, and how nodes find and mend it without losing or reviving anything. */
 import { assert, assertEquals } from "@std/assert";
-import { addressOf } from "../../lib/core/layout.ts";
 import { partitionOf } from "../../lib/core/partition.ts";
+import { MemoryStore } from "../../lib/adapters/memory_store.ts";
 import type { StoreEntry } from "../../lib/ports/store.ts";
 import { checkConvergence } from "./convergence.ts";
 import { chunksOf, mended, recordOnDisk } from "./corruption.ts";
@@ -113,6 +113,20 @@ Deno.test("scrub given nothing is damaged, then a round says when it ended and w
   });
 });
 
+Deno.test("scrub given a record was damaged beyond telling which chunks it had, then those are freed and no others", async () => {
+  await play({ pauses: BUSY }, async (stage) => {
+    const { sim, work, hosts: [first, second] } = stage;
+    await work.put("c", "b", { host: first!, bytes: 200_000 });
+    await write(stage, 200_000);
+    const record = await damage(second!);
+    await mended(sim, second!, record);
+    await sim.sleep(3 * MINUTE_MS);
+    const chunks = await Array.fromAsync(new MemoryStore(second!.disk).list({ prefix: ["chunk"] }));
+    assertEquals(chunks.length, 8);
+    assertEquals(runningAt(second!).storage.stats().foundDamaged, 1);
+  });
+});
+
 Deno.test("damaged record given another owner missed the write and the third is away, then the stale copy does not take its place", async () => {
   await play({ pauses: STILL }, async (stage) => {
     const { sim, hosts: [first, second, third], work } = stage;
@@ -186,21 +200,25 @@ Deno.test("listing given an owner whose record is damaged and one that is down, 
   });
 });
 
-Deno.test("transfer given a source has a damaged record, then what is pulled there does not count until it is mended", async () => {
+Deno.test("transfer given one source missed a write, and another has it damaged, then it waits for a third or for the damage to be mended", async () => {
   await play({ pauses: STILL }, async (stage) => {
-    const { sim, hosts, work } = stage;
+    const { sim, hosts: [first, second, third], work } = stage;
     await write(stage);
-    hosts[2]!.crash();
-    const { value } = await work.put("c", "a", { host: hosts[0]! });
-    await damage(hosts[1]!);
-    await restart(stage, hosts[1]!);
-    hosts[2]!.boot();
-    await sim.until("all are back", () => hosts[2]!.ready);
+    third!.crash();
+    const { outcome } = await work.put("c", "a", { host: first! });
+    assertEquals(outcome.kind, "acknowledged");
+    await damage(second!);
+    await restart(stage, second!);
+    const heal = sim.network.cutWhere((from, to) => from === first!.address || to === first!.address);
+    third!.boot();
     const joiner = sim.addHost();
-    joiner.boot([hosts[1]!.address]);
+    joiner.boot([second!.address]);
+    await sim.until("both are in the ring", () => third!.ready && joiner.ready);
+    await sim.sleep(20_000);
+    const { keeper } = runningAt(joiner);
+    assert(keeper.live.newest.owners(PARTITION).includes(keeper.selfId));
+    assert(keeper.selfMember!.report.newest !== keeper.live.newest.name);
+    heal();
     await sim.untilSettled(4);
-    assertEquals(await valueAt(stage, joiner), value);
-    const owners = runningAt(joiner).keeper.live.newest.owners(PARTITION).map(addressOf);
-    assertEquals(owners.length, 3);
   });
 });
