@@ -3,6 +3,7 @@ import { Faults } from "./faults.ts";
 import type { Pauses, Tampering } from "./host.ts";
 import { describe } from "./history.ts";
 import { checkNothingLeft } from "./leftovers.ts";
+import { checkLinearizable } from "./linearizability.ts";
 import { type PlanName, type PlanOptions, PLANS } from "./plans.ts";
 import { checkRegister } from "./register_checker.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -10,6 +11,9 @@ import { sentence, Simulation } from "./simulation.ts";
 import { Workload, type WorkloadOptions } from "./workload.ts";
 
 const KEYS = ["a", "b", "c", "d/e", "f", "g", "h", "i", "j", "k", "l", "m"];
+
+/** Keys on which clients do everything with `consistency=strong`. */
+const STRONG_KEYS = ["s", "t"];
 
 /** Share of the seeds that end with a quarter of an hour in which all that was left behind must go. */
 const LOOK_FOR_LEFTOVERS = 0.25;
@@ -70,7 +74,13 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
   });
   const thinkMs = random.pick([10, 30, 100, 300]);
   const keys = KEYS.slice(0, random.pick([3, 4, 6, 12]));
-  const workload = new Workload(sim, { thinkMs, keys, clients: random.pick([3, 5, 8]), ...options.workload });
+  const workload = new Workload(sim, {
+    thinkMs,
+    keys: [...keys, ...STRONG_KEYS],
+    strongKeys: STRONG_KEYS,
+    clients: random.pick([3, 5, 8]),
+    ...options.workload,
+  });
   const faults = new Faults(sim, options.faults);
   const plan = options.plan ?? random.pick(USUAL_PLANS);
   const violations: string[] = [];
@@ -111,8 +121,9 @@ function pausesOf(seed: number): Pauses {
 /** Every check that the history of the clients alone allows. */
 export function checkHistory(workload: Workload, rules = { readsStick: true }): string[] {
   const violations = [...workload.violations];
-  for (const operations of workload.history.byKey().values()) {
+  for (const [key, operations] of workload.history.byKey()) {
     violations.push(...checkRegister(operations, rules));
+    if (workload.strongKeys.includes(key)) violations.push(...checkLinearizable(operations));
   }
   return violations;
 }

@@ -26,6 +26,8 @@ const NOT_WRITTEN: ReadonlySet<string> = new Set(["not_in_ring", "upload_incompl
 /** What clients do. */
 export interface WorkloadOptions {
   readonly keys: readonly string[];
+  /** Those of the keys on which everything is done with `consistency=strong`. */
+  readonly strongKeys: readonly string[];
   readonly clients: number;
   /** Mean pause of a client between two operations. */
   readonly thinkMs: number;
@@ -38,6 +40,7 @@ export interface WorkloadOptions {
 /** A workload with little to it. */
 export const LIGHT: WorkloadOptions = {
   keys: ["a", "b", "c", "d/e"],
+  strongKeys: [],
   clients: 4,
   thinkMs: 120,
   large: 0.08,
@@ -68,6 +71,11 @@ export class Workload {
     return this.#options.keys;
   }
 
+  /** Keys whose histories must be linearizable. */
+  get strongKeys(): readonly string[] {
+    return this.#options.strongKeys;
+  }
+
   /** Has all clients begin. */
   start(): void {
     const clients = Array.from({ length: this.#options.clients }, (_, i) => this.#work(`c${i + 1}`));
@@ -86,14 +94,15 @@ export class Workload {
     const payload = makePayload(value, options.bytes ?? 40);
     return await this.#write({ client, kind: "put", key, value }, options.host, (process, signal) => {
       const { node } = process.running!;
-      return node.put(key, bodyOf(payload), { contentType: "application/octet-stream", signal });
+      const how = { contentType: "application/octet-stream", consistency: this.#consistencyOf(key), signal };
+      return node.put(key, bodyOf(payload), how);
     });
   }
 
   /** One delete. */
   async delete(client: string, key: string, options: { host?: Host } = {}): Promise<Operation> {
     return await this.#write({ client, kind: "delete", key }, options.host, (process, signal) => {
-      return process.running!.node.delete(key, { signal });
+      return process.running!.node.delete(key, { consistency: this.#consistencyOf(key), signal });
     });
   }
 
@@ -131,6 +140,10 @@ export class Workload {
     }
   }
 
+  #consistencyOf(key: string): "quorum" | "strong" {
+    return this.#options.strongKeys.includes(key) ? "strong" : "quorum";
+  }
+
   #drawBytes(random: SeededRandom): number {
     const { large, largestBytes } = this.#options;
     return Math.floor(random.chance(large) ? random.between(32_700, largestBytes) : random.between(1, 200));
@@ -163,7 +176,8 @@ export class Workload {
     const operation = this.history.begin({ client, kind: "get", key, coordinator: process.address });
     try {
       const outcome = await this.#call(process, READ_TIMEOUT_MS, async (signal) => {
-        return await this.#outcomeOf(await process.running!.node.get(key, { consistency: "quorum", signal }));
+        const how = { consistency: this.#consistencyOf(key), signal };
+        return await this.#outcomeOf(await process.running!.node.get(key, how));
       });
       this.history.end(operation, outcome);
     } catch (error) {
