@@ -11,7 +11,7 @@ const CLIENTS = 8;
 const SLOTS = 16;
 /** Operations on a key after which its place is taken by a new one; checking a history takes the square of it. */
 const KEY_OPERATIONS = 300;
-/** One in so many of the keys in use is only asked for with `consistency=strong`, where the ring offers it. */
+/** One in so many of the keys in use is only asked for with `consistency=strong`. */
 const STRONG_EVERY = 4;
 const STRONG_PREFIX = "strong/";
 const THINK_MS = 40;
@@ -33,16 +33,6 @@ export function isStrong(key: string): boolean {
 /** What is behind the `?` of a request for the key. */
 export function queryOf(key: string): string {
   return isStrong(key) ? "?consistency=strong" : "";
-}
-
-/** Whether the ring offers strong operations over HTTP. */
-async function offersStrong(fleet: Fleet): Promise<boolean> {
-  const [node] = fleet.members;
-  const { status } = await node!.process.get(`${STRONG_PREFIX}probe`, "?consistency=strong");
-  if (status !== 404 && status !== 400) {
-    throw new Error(`${node!.address} answered a strong read with ${status}`);
-  }
-  return status === 404;
 }
 
 /** What all clients have seen. */
@@ -71,13 +61,10 @@ export class Clients {
   readonly #slots = Array.from({ length: SLOTS }, () => ({ generation: 0, operations: 0 }));
   readonly #running: Promise<void>;
   readonly #cold: string[] = [];
-  /** Whether some keys are strong. */
-  readonly hasStrong: boolean;
   #stopped = false;
   #values = 0;
 
-  private constructor(fleet: Fleet, witness: Witness, random: SeededRandom, hasStrong: boolean) {
-    this.hasStrong = hasStrong;
+  private constructor(fleet: Fleet, witness: Witness, random: SeededRandom) {
     this.#fleet = fleet;
     this.#witness = witness;
     const clients = Array.from(
@@ -87,8 +74,8 @@ export class Clients {
     this.#running = Promise.all(clients).then(() => {});
   }
 
-  static async start(fleet: Fleet, witness: Witness, random: SeededRandom): Promise<Clients> {
-    return new Clients(fleet, witness, random, await offersStrong(fleet));
+  static start(fleet: Fleet, witness: Witness, random: SeededRandom): Clients {
+    return new Clients(fleet, witness, random);
   }
 
   /** Ends all clients, each after its present request. */
@@ -134,7 +121,7 @@ export class Clients {
       Object.assign(slot, { generation: slot.generation + 1, operations: 1 });
     }
     const name = `k${index}.${slot.generation}`;
-    return this.hasStrong && index % STRONG_EVERY === 0 ? `${STRONG_PREFIX}${name}` : name;
+    return index % STRONG_EVERY === 0 ? `${STRONG_PREFIX}${name}` : name;
   }
 
   async #get(client: string, key: string, address: string): Promise<void> {

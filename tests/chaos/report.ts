@@ -31,7 +31,7 @@ export function reportLines(
     ...stepLines(nemesis),
     `operations    ${verdict.operations}, of which ${overlap} overlapped another of their key`,
     `acknowledged  ${verdict.acknowledgedWrites} writes; ${verdict.answeredReads} reads answered`,
-    `strong        ${verdict.strongKeys === 0 ? "not offered by the ring" : `${verdict.strongKeys} keys`}`,
+    `strong        ${verdict.strongKeys} keys, each linearizable unless there is "no order"`,
     `large values  ${largeValues.puts} written and ${largeValues.gets} read, ${options.largeMib} MiB each`,
     ...counts.map(([kind, count]) => `${kind.padEnd(12)}  ${count}`),
     ...Object.entries(verdict.availability).map(([what, availability], i) =>

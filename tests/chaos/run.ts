@@ -60,7 +60,7 @@ async function runIn(
   const fleet = await Fleet.start(options.nodes, { directory, secret, guard, signal });
   const witness = new Witness();
   const nemesis = new Nemesis(fleet, random.fork("nemesis"), options.nodes);
-  const clients = await Clients.start(fleet, witness, random.fork("clients"));
+  const clients = Clients.start(fleet, witness, random.fork("clients"));
   const large = LargeTraffic.start(fleet, witness, random.fork("large"), options.largeMib);
   const stop = async () => {
     const stopped = Promise.all([clients.stop(), large.stop()]);
