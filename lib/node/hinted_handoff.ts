@@ -189,6 +189,7 @@ export class HintedHandoff {
   async #deliverDue(): Promise<void> {
     const { storage, peers, clock } = this.#deps;
     const nowMs = clock.monotonicMs();
+    await storage.hints.sweep();
     for (const target of await storage.hints.targets()) {
       const wait = this.#waits.get(target);
       if (!this.#isMember(target)) await this.#forget(target);

@@ -68,6 +68,8 @@ export class Hints {
   readonly #store: Pick<ClaimedStore, "list" | "getMany">;
   readonly #submit: (change: Change<void>) => Promise<void>;
   readonly #targets = new Map<OwnerId, TargetHints>();
+  /** Entries without hints that are still on the disk, by number: at most as many as there were hints. */
+  readonly #unerased = new Map<number, OwnerId>();
   #loading: Promise<void> | undefined;
   #nextSeq = 0;
   #places = 0;
@@ -148,12 +150,14 @@ export class Hints {
   async remove({ target, batch }: HintPage): Promise<void> {
     this.#forget(target, batch);
     const { seq } = batch;
-    if (seq === undefined) return;
-    const key = hintKey(target, seq);
-    const keyBytes = storeKeyBytes(key);
-    const cost = { bytes: keyBytes, keyBytes, mutations: 1 };
-    // One that stays is delivered once more after the next start, which does no harm.
-    await this.#submit({ cost, decide: (commit) => commit.delete(key) }).catch(() => {});
+    if (seq !== undefined) await this.#erase(target, seq);
+  }
+
+  /** Erases entries that the disk would not let go before. */
+  async sweep(): Promise<void> {
+    const left = [...this.#unerased];
+    this.#unerased.clear();
+    await Promise.all(left.map(([seq, target]) => this.#erase(target, seq)));
   }
 
   /** Gives up all hints for an owner. */
@@ -163,6 +167,15 @@ export class Hints {
     this.#dropped += batches.reduce((sum, { count }) => sum + count, 0);
     await Promise.all(batches.map((batch) => this.remove({ target, places: [], batch })));
     if (batches.length === 0) this.#targets.delete(target);
+  }
+
+  async #erase(target: OwnerId, seq: number): Promise<void> {
+    const key = hintKey(target, seq);
+    const keyBytes = storeKeyBytes(key);
+    const cost = { bytes: keyBytes, keyBytes, mutations: 1 };
+    // As long as it stays it may be delivered once more after a start, which does no harm.
+    await this.#submit({ cost, decide: (commit) => commit.delete(key) })
+      .catch(() => this.#unerased.set(seq, target));
   }
 
   #of(target: OwnerId): TargetHints {
@@ -222,7 +235,8 @@ export class Hints {
     } catch {
       this.#dropped += batch.count;
       forgetRecent(this.#of(target));
-      this.#forget(target, batch);
+      // An earlier state of it may be there.
+      await this.remove({ target, places: [], batch });
     }
   }
 

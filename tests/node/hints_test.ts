@@ -115,6 +115,27 @@ Deno.test("hints given a disk that takes nothing, then they are dropped, and lat
   await storage.close();
 });
 
+Deno.test("hints given a disk that is full when they were delivered, then their entry goes once there is room", async () => {
+  let full = false;
+  const { storage, disk } = await openStorage({
+    tamper: (store) => ({
+      commit: (mutations, checks) =>
+        full ? Promise.reject(new Error("broken")) : store.commit(mutations, checks),
+    }),
+  });
+  storage.hints.add(A, place(1));
+  await storage.hints.flush();
+  full = true;
+  assertEquals(await takeAll(storage.hints, A), ["key 1"]);
+  await storage.hints.sweep();
+  full = false;
+  await storage.hints.sweep();
+  await storage.close();
+  const { storage: later } = await openStorage({ disk });
+  assertEquals(await later.hints.targets(), []);
+  await later.close();
+});
+
 Deno.test("hints given an owner's are dropped, then nothing of them is left on the disk", async () => {
   const { storage, disk } = await openStorage();
   for (let i = 0; i < 600; i++) storage.hints.add(A, place(i));
