@@ -39,6 +39,11 @@ export function nodeMetrics(
     counter("peer_messages_total", "Messages sent to other nodes", sent.messages),
     counter("peer_operations_total", "Operations in those messages", sent.operations),
     counter("requests_restamped_total", "Writes stamped again above a newer version", retries.restamped),
+    counter(
+      "requests_ahead_total",
+      "Writes stamped again because they were too far ahead of the owners' clocks",
+      retries.ahead,
+    ),
     counter("requests_layout_retries_total", "Requests made again under newer layouts", retries.layout),
     gauge("hints_kept", "Records kept in mind for owners that missed them", hints.kept),
     counter("hints_delivered_total", "Records delivered to owners that had missed them", hints.delivered),
