@@ -25,10 +25,14 @@ export { type Running, SimProcess } from "./sim_process.ts";
 
 /** Where a planted bug gets in: each part of a node may be replaced by a worse one. */
 export interface Tampering {
+  /** Called before all of it begins; ends what it has begun. */
+  readonly install?: () => () => void;
+  /** What a node whose store was retired goes on with: an empty disk, but for planted bugs. */
+  readonly setAside?: (disk: MemoryDisk) => Promise<MemoryDisk>;
   readonly store?: (store: Store, host: Host) => Store;
   readonly storage?: (storage: Storage, host: Host) => void;
   readonly identity?: (identity: Identity, host: Host) => Identity;
-  readonly keeper?: (storage: Storage, identity: Identity) => RingKeeper;
+  readonly keeper?: (storage: Storage, identity: Identity, host: Host) => RingKeeper;
   readonly transport?: (transport: Transport, host: Host) => Transport;
   /** What is on the network: frames, where the ring has a secret. */
   readonly network?: (transport: Transport, host: Host) => Transport;
@@ -89,6 +93,11 @@ export class Host {
   /** The node, once it has started and until it ends. */
   get running(): Running | undefined {
     return this.process?.alive === true ? this.process.running : undefined;
+  }
+
+  /** By its own clock. */
+  nowMs(): number {
+    return new SimClock(this.#world.scheduler, this.wall, new SimProcess(this.address)).nowMs();
   }
 
   /** Processes that were started here. */
@@ -216,7 +225,7 @@ export class Host {
     } catch (error) {
       if (!(error instanceof RetiredStoreError)) throw error;
       this.#note(`sets its data aside: ${error.message}`);
-      this.disk = new MemoryDisk();
+      this.disk = await (this.#world.tampering.setAside?.(this.disk) ?? new MemoryDisk());
       await this.#open(process, [...servers, ...error.servers]);
     }
   }
@@ -232,7 +241,7 @@ export class Host {
     tampering.storage?.(storage, this);
     const identity = await nextIncarnation(storage, random, this.address);
     const ownIdentity = tampering.identity?.(identity, this) ?? identity;
-    const keeper = tampering.keeper?.(storage, ownIdentity) ?? new RingKeeper(storage, ownIdentity);
+    const keeper = tampering.keeper?.(storage, ownIdentity, this) ?? new RingKeeper(storage, ownIdentity);
     const carrier = network.transportOf(process);
     const { transport, guard } = messageEnds({
       secret: this.secret,

@@ -1,6 +1,7 @@
 import { liveName } from "../../lib/core/layout.ts";
 import { liveLayouts, reportSynced, type RingState } from "../../lib/core/membership.ts";
 import { RingKeeper, type StateStore } from "../../lib/node/ring_keeper.ts";
+import type { WriteRequest } from "../../lib/node/storage.ts";
 import type { Mutation, Store } from "../../lib/ports/store.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
 import {
@@ -12,6 +13,17 @@ import {
   type Outcome,
 } from "../../lib/wire.ts";
 import type { Host, Tampering } from "./host.ts";
+import { forgetful, TidyKeeper, withoutIdentity } from "./planted_ring.ts";
+import {
+  dropOldDeletions,
+  halfCommits,
+  hideDeletions,
+  keepLeftovers,
+  lateChunks,
+  showEarly,
+  withoutFloors,
+  writeBlindly,
+} from "./planted_storage.ts";
 import type { SwarmOptions } from "./swarm.ts";
 
 /** A ring that grows at once, under much load on many keys, each of which is seldom written. */
@@ -130,6 +142,51 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("purges what it has not asked the owners about", "promise 7", {
     transport: (transport, host) => claimingAll(transport, host),
   }, { operatorPauseMs: 300 }),
+  mutant("stores records of large values before their chunks", "promise 6", {
+    store: (store, host) => lateChunks(store, (ms) => host.sleep(ms)),
+  }, { faults: ["crash", "isolate"], faultPauseMs: 200, workload: { large: 0.5, keys: manyKeys(6) } }),
+  mutant("commits by halves", "promise 1", {
+    store: (store, host) => halfCommits(store, (ms) => host.sleep(ms)),
+  }, { plan: "blackout" }),
+  mutant("shows what is not on the disk yet", "promise 3", {
+    storage: (storage, host) => showEarly(storage, (ms) => host.sleep(ms)),
+  }, { plan: "blackout" }),
+  mutant("writes repairs over what has come meanwhile", "promise 3", { storage: writeBlindly }, {
+    faults: ["sever", "storm", "slowDisk"],
+    faultPauseMs: 200,
+    operatorPauseMs: 300,
+    weather: { slow: 0.3 },
+    workload: { thinkMs: 10, clients: 8, large: 0, keys: ["a", "b"] },
+  }),
+  mutant("leaves deletions out of what it exchanges", "promise 5", { storage: hideDeletions }),
+  mutant("stamps what it repairs anew", "promise 3", {
+    transport: (transport) => restampingRepairs(transport),
+  }),
+  mutant("forgets in a crash which layout it had adopted", "promise 2", {
+    keeper: (storage, identity, host) => new RingKeeper(forgetful(storage, (ms) => host.sleep(ms)), identity),
+  }, { faultPauseMs: 200, operatorPauseMs: 300 }),
+  mutant("drops what a change takes from it before others hold it", "promise 2", {
+    keeper: (storage, identity) => new TidyKeeper(storage, identity),
+  }),
+  mutant("forgets deletions by their age", "promise 5", {
+    storage: (storage, host) => dropOldDeletions(storage, () => host.nowMs()),
+  }, { faultPauseMs: 200 }),
+  mutant("merges what it had when it was removed", "promise 5", {
+    setAside: withoutIdentity,
+    storage: (storage, host) => keepLeftovers(storage, host),
+  }, { plan: "random", operatorPauseMs: 300, faultPauseMs: 3_000 }),
+  mutant("does not keep the floor of what it has collected", "promise 5", {
+    store: (store) => withoutFloors(store),
+  }),
+  mutant("skips the first phase of a strong write", "linearizability of strong operations", {
+    transport: (transport) =>
+      answering(transport, "survey", () => ({
+        held: undefined,
+        hasValue: false,
+        floor: undefined,
+        nowMs: 0,
+      })),
+  }),
 ];
 
 function mutant(
@@ -180,6 +237,23 @@ function answering(
       }
       const all = madeUp.map((one): Outcome => one === false ? outcomes.shift()! : { ok: true, answer: one });
       return encodeReply({ kind: "results", outcomes: all }, request.calls);
+    },
+  };
+}
+
+/** A transport that gives what it sends as a repair a version of its own, a little above. */
+function restampingRepairs(transport: Transport): Transport {
+  return {
+    call(address, message, options) {
+      const request = decodeRequest(message);
+      const calls = request.calls.map((call): Call => {
+        if (call.op !== "write" || writeModeOf(call) !== "merge") return call;
+        const ask = call.ask as WriteRequest;
+        const { version } = ask.record;
+        const record = { ...ask.record, version: { ...version, wallMs: version.wallMs + 500 } };
+        return { op: "write", ask: { ...ask, record } };
+      });
+      return transport.call(address, encodeRequest({ ...request, calls }), options);
     },
   };
 }

@@ -78,6 +78,17 @@ export class Operators {
     host.leaving = false;
   }
 
+  /** Has a node leave, takes that back in the middle of it, and sometimes has it leave once more. */
+  async changeMind(host: Host): Promise<void> {
+    this.#faults.count("leave cancelled");
+    await host.request((node) => node.leave()).catch(() => {});
+    await this.#sim.sleep(this.#random.exponential(150));
+    await host.request((node) => node.cancelLeave()).catch(() => {});
+    if (this.#random.chance(0.5)) return;
+    await this.#sim.sleep(this.#random.exponential(500));
+    await this.leaveAll([host]);
+  }
+
   /** Starts a node again with another weight: data moves. */
   async reweigh(host: Host): Promise<void> {
     await this.#faults.takeTurn(async () => {
@@ -148,6 +159,7 @@ export class Operators {
     const candidates = ready.filter((host) => staying.includes(host));
     if (staying.length === fewest || candidates.length === 0) return;
     const host = this.#random.pick(candidates);
+    if (this.#random.chance(0.2)) return await this.changeMind(host);
     if (dice < 0.8) {
       const several = Math.min(staying.length - fewest, this.#random.pick([1, 1, 2]));
       const leavers = [host, ...candidates.filter((other) => other !== host)].slice(0, several);

@@ -68,6 +68,7 @@ export class Simulation {
 
   /** Plays a scenario to its end. A failure says which seed and what happened. */
   async run<T>(scenario: () => Promise<T>, limitMs = DEFAULT_LIMIT_MS): Promise<T> {
+    const uninstall = this.#world.tampering.install?.();
     try {
       return await this.scheduler.run(scenario, limitMs);
     } catch (cause) {
@@ -75,6 +76,7 @@ export class Simulation {
       throw new Error(`seed ${this.seed}, after ${this.nowMs} ms: ${sentence(cause)}\n${story}`, { cause });
     } finally {
       for (const host of this.hosts) host.process?.die();
+      uninstall?.();
     }
   }
 
