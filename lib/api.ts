@@ -140,6 +140,8 @@ export interface RingAnswer {
     readonly url: string;
     readonly state: "joining" | "up" | "leaving" | "left" | "removed";
     readonly reachable: boolean;
+    /** Where it is not: others reach it ("unreachable" from here), nobody does for a short time, nobody does; else null. */
+    readonly trouble: "unreachable" | "suspect" | "down" | null;
     readonly synced: boolean;
     readonly primaryPartitions: number;
     readonly ownedPartitions: number;

@@ -44,6 +44,7 @@ export function ringAnswer(ring: RingView): RingAnswer {
       url: `http://${node.address}/`,
       state: node.state,
       reachable: node.reachable,
+      trouble: node.trouble ?? null,
       synced: node.synced,
       primaryPartitions: node.primaryPartitions,
       ownedPartitions: node.ownedPartitions,

@@ -85,8 +85,11 @@ function fetchingText({ bytesLeft, error }: FetchingView): Html {
   return markup`${left}${error !== undefined && markup`<br><span class="down">${error}</span>`}`;
 }
 
-function stateText({ reachable, state, synced }: NodeView): Html {
-  if (!reachable) return markup`<strong class="down">down</strong>${state !== "up" && `, ${state}`}`;
+function stateText({ reachable, trouble, state, synced }: NodeView): Html {
+  if (!reachable) {
+    const seen = trouble === "unreachable" ? "unreachable from here" : "down";
+    return markup`<strong class="down">${seen}</strong>${state !== "up" && `, ${state}`}`;
+  }
   if (state !== "up") return markup`<strong class="moving">${state}</strong>`;
   return synced ? markup`up` : markup`up, <span class="moving">syncing</span>`;
 }

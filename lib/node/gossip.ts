@@ -5,35 +5,41 @@ import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { ClockSkew } from "./clock_skew.ts";
 import type { Peers } from "./peers.ts";
+import { Prober } from "./prober.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 
 /** Time between two rounds. */
 export const GOSSIP_INTERVAL_MS = 1_000;
-/** Every member is spoken to at least once in that many rounds. */
-const ROUNDS_PER_TURN = 10;
-/** Members spoken to per round at least, where there are so many. */
-const MIN_PER_ROUND = 5;
+/** Members whose knowledge is compared with this node's, in each round. */
+const TALKS_PER_ROUND = 3;
+/** Others up to which whoever has news tells all of them; above, news go from some to some. */
+const TELL_ALL_MAX = 50;
+/** Members told at a time in a ring that is larger. */
+const NEWS_FANOUT = 4;
 const QUICK = { timeoutMs: 1_500 } as const;
 
 /**
  * Spreads what this node knows of the ring, and notices who does not answer.
  *
- * Each round it compares hashes with some members and exchanges what differs;
- * what this node itself changes is told to all at once. Who answers is only
- * used to route around a node, never to move data.
+ * Each round it compares hashes with a few members and exchanges what differs, so that a node speaks to as many
+ * members a second in a large ring as in a small one. What this node itself changes is told to all at once; in a
+ * large ring to some, who tell some others, each for as many rounds as it takes for all to have heard it.
  */
 export class Gossip {
   readonly #keeper: RingKeeper;
   readonly #peers: Peers;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #log: Log;
   readonly #clockSkew: ClockSkew;
-  readonly #down = new Set<string>();
+  readonly #prober: Prober;
+  readonly #talking = new Set<string>();
   #turn: string[] = [];
   #announcing: Promise<boolean> | undefined;
   #announceAgain = false;
   #announced: RingState | undefined;
+  /** Rounds in which news are still passed on, and whether they are right now. */
+  #newsRounds = 0;
+  #passingOn = false;
 
   constructor(
     deps: { keeper: RingKeeper; peers: Peers; clock: Clock; random: Random; log: Log; clockSkew: ClockSkew },
@@ -42,25 +48,38 @@ export class Gossip {
     this.#peers = deps.peers;
     this.#clock = deps.clock;
     this.#random = deps.random;
-    this.#log = deps.log;
     this.#clockSkew = deps.clockSkew;
+    this.#prober = new Prober({ ...deps, others: () => this.#others().map(({ address }) => address) });
+    this.#keeper.onChange(() => this.#passOn());
   }
 
-  /** Runs rounds until `signal` is aborted. */
+  /** Runs rounds until `signal` is aborted. A round does not wait for those of the last that hang. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.round();
+      void this.round();
       await this.#clock.sleep(GOSSIP_INTERVAL_MS, signal).catch(() => {});
     }
   }
 
-  /** Speaks to the members whose turn it is. */
+  /** Speaks to the members whose turn it is, and to those in doubt; resolves when all have answered or were too slow. */
   async round(): Promise<void> {
+    const members = new Set(this.#keeper.state.members.keys());
+    this.#clockSkew.retain(members);
+    this.#peers.detector.retain(members);
+    this.#prober.retain(members);
+    this.#peers.tellRecoveries();
+    if (this.#newsRounds > 0) void this.#tellSome();
     await Promise.all(this.#next().map((address) => this.#speak(address)));
   }
 
+  /** A peer has sent this node a message: where requests go around it, it is worth another look. */
+  heardFrom(address: string): void {
+    if (this.#prober.mayTry(address)) void this.#speak(address);
+  }
+
   /**
-   * Tells all members what this node knows; resolves when each has been told or did not answer.
+   * Tells all members what this node knows, some of them in a large ring; resolves when each has been told or did
+   * not answer.
    *
    * @returns Whether any of them has heard it: who has tells the others. True where there is no other.
    */
@@ -74,42 +93,74 @@ export class Gossip {
     let heard = true;
     while (this.#announceAgain) {
       this.#announceAgain = false;
+      const others = this.#others().map(({ address }) => address);
+      if (others.length > TELL_ALL_MAX) {
+        heard = await this.#tell(this.#some(others), this.#news());
+        continue;
+      }
       const before = this.#announced;
-      const ring = this.#news();
-      const tell = ({ address }: Member) =>
-        this.#peers.control(address, "merge", { ring }, QUICK).then(() => true, () => false);
-      const told = await Promise.all(this.#others().map(tell));
-      heard = told.length === 0 || told.includes(true);
+      const news = this.#news();
+      this.#announced = this.#keeper.state;
+      heard = await this.#tell(others, news);
       // News that nobody has heard are still news.
       if (!heard) this.#announced = before;
     }
     return heard;
   }
 
-  /** The ring, with only those members that changed since the last announcement: a large ring stays cheap. */
+  /** @returns Whether any of them has heard it, or there is none. */
+  async #tell(addresses: readonly string[], ring: RingState): Promise<boolean> {
+    const tell = (address: string) =>
+      this.#peers.control(address, "merge", { ring }, QUICK).then(() => true, () => false);
+    const told = await Promise.all(addresses.map(tell));
+    return told.length === 0 || told.includes(true);
+  }
+
+  /** In a large ring whoever learns something passes it on, at once and in some rounds to come. */
+  #passOn(): void {
+    const others = this.#others().length;
+    if (others <= TELL_ALL_MAX) return;
+    this.#newsRounds = Math.ceil(Math.log2(others));
+    void this.#tellSome();
+  }
+
+  async #tellSome(): Promise<void> {
+    if (this.#passingOn) return;
+    this.#passingOn = true;
+    const { state } = this.#keeper;
+    this.#newsRounds--;
+    await this.#tell(this.#some(this.#others().map(({ address }) => address)), this.#news());
+    this.#passingOn = false;
+    // What came meanwhile was not in it, and has set the rounds anew.
+    if (this.#newsRounds <= 0) this.#announced = state;
+  }
+
+  /** The ring, with only those members that changed since all were told: a large ring stays cheap. */
   #news(): RingState {
     const ring = this.#keeper.state;
     const known = this.#announced;
-    this.#announced = ring;
     const changed = [...ring.members].filter(([address, member]) => known?.members.get(address) !== member);
     return { ...ring, members: new Map(changed) };
   }
 
   async #speak(address: string): Promise<void> {
+    if (this.#talking.has(address)) return;
+    this.#talking.add(address);
     try {
-      const ask = { hash: this.#keeper.hash };
       const sentMs = this.#clock.monotonicMs();
+      const ask = { hash: this.#keeper.hash };
       const { ring, nowMs } = await this.#peers.control(address, "exchange", ask, QUICK);
       this.#clockSkew.note(address, nowMs, sentMs);
-      if (ring !== undefined) {
-        await this.#keeper.merge(ring);
-        await this.#peers.control(address, "merge", { ring: this.#keeper.state }, QUICK);
-      }
-      if (this.#down.delete(address)) this.#log.event("info", "node_up", `Node ${address} answers again`);
+      this.#prober.answered(address);
+      if (ring === undefined) return;
+      await this.#keeper.merge(ring);
+      await this.#peers.control(address, "merge", { ring: this.#keeper.state }, QUICK);
     } catch (error) {
       // The ring took it in, but whoever was to tell it has gone: it still asks to be.
       if (error instanceof DhtError && error.code === "not_in_ring") await this.#welcome(address);
-      this.#noteSilence(address, error);
+      void this.#prober.silent(address, error);
+    } finally {
+      this.#talking.delete(address);
     }
   }
 
@@ -117,21 +168,12 @@ export class Gossip {
     await this.#peers.control(address, "welcome", { ring: this.#keeper.state }, QUICK).catch(() => {});
   }
 
-  #noteSilence(address: string, error: unknown): void {
-    if (!this.#peers.isDown(address) || this.#down.has(address)) return;
-    this.#down.add(address);
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#log.event("warn", "node_down", `Node ${address} does not answer: ${reason}`);
-  }
-
-  /** All other members, a part of them each round, in an order drawn anew each turn; those that are down in each. */
+  /** Those whose turn it is, in an order drawn anew each turn; and those in doubt. */
   #next(): string[] {
     const others = this.#others().map((member) => member.address);
-    const count = Math.max(MIN_PER_ROUND, Math.ceil(others.length / ROUNDS_PER_TURN));
     if (this.#turn.length === 0) this.#turn = this.#shuffle(others);
-    const due = this.#turn.splice(0, count).filter((address) => others.includes(address));
-    // Whoever counts as down is asked nothing else: requests go around it until it is heard here.
-    return [...new Set([...due, ...others.filter((address) => this.#peers.isDown(address))])];
+    const due = [...this.#turn.splice(0, TALKS_PER_ROUND), ...this.#prober.due()];
+    return [...new Set(due)].filter((address) => others.includes(address));
   }
 
   #others(): Member[] {
@@ -141,7 +183,11 @@ export class Gossip {
     );
   }
 
-  #shuffle(addresses: string[]): string[] {
+  #some(addresses: string[]): string[] {
+    return this.#shuffle(addresses).slice(0, NEWS_FANOUT);
+  }
+
+  #shuffle(addresses: readonly string[]): string[] {
     const shuffled = [...addresses];
     for (let i = shuffled.length - 1; i > 0; i--) {
       const j = Math.floor(this.#random.next() * (i + 1));

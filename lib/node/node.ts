@@ -185,6 +185,7 @@ export class DhtNode implements NodeService {
       welcome: (ring) => membership.welcome(ring),
       startBalance: (id) => void this.#startBalance(id),
       foreignRing: (ringId) => membership.noteForeignRing(ringId),
+      heardFrom: (address) => this.#gossip.heardFrom(address),
     });
     this.#peers.connect(this.#replica);
     this.#repair = new Repair({ ...this.#balanceDeps(), clock, log, hints }, this.#stopping.signal);

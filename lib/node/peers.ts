@@ -1,4 +1,5 @@
 import { DhtError, InvariantError } from "../core/errors.ts";
+import { FailureDetector, type PeerHealth } from "../core/failure_detector.ts";
 import { addressOf, type LiveLayouts, liveName, type OwnerId, storeIdOf } from "../core/layout.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Transport } from "../ports/transport.ts";
@@ -22,8 +23,8 @@ const LANE_MAX_WAITING = 20_000;
 const LANE_MAX_BATCH = 1_024;
 /** Bytes of inline values in one message, roughly. */
 const LANE_MAX_BATCH_BYTES = 4 * 1024 * 1024;
-/** Calls in a row that must fail before a peer counts as down. */
-const DOWN_AFTER_FAILURES = 2;
+/** Bytes of inline values that may wait for one peer. */
+const LANE_MAX_WAITING_BYTES = 32 * 1024 * 1024;
 
 /** Options of one operation. */
 export interface AskOptions {
@@ -49,8 +50,13 @@ interface Waiting {
 }
 
 interface Lane {
+  /** Whether a message is under way, and since when. */
   busy: boolean;
+  sentMs: number;
+  /** Operations of that message, and those that wait for the next. */
+  underWay: readonly Waiting[];
   waiting: Waiting[];
+  waitingBytes: number;
 }
 
 /** Asks other nodes, and knows which of them answer. */
@@ -59,7 +65,7 @@ export class Peers {
   readonly #clock: Clock;
   readonly #keeper: RingKeeper;
   readonly #lanes = new Map<OwnerId, Lane>();
-  readonly #failures = new Map<string, number>();
+  readonly #detector = new FailureDetector();
   readonly #recoveryListeners: ((address: string) => void)[] = [];
   #replica: LocalReplica | undefined;
   /** Messages sent, and operations in them. */
@@ -78,10 +84,47 @@ export class Peers {
 
   /** Whether the peer failed to answer several times in a row and has not answered since. */
   isDown(address: string): boolean {
-    return (this.#failures.get(address) ?? 0) >= DOWN_AFTER_FAILURES;
+    return this.#detector.isDown(address);
   }
 
-  /** Calls `listener` when a peer that was down answers again. */
+  /** What people are told of a peer. */
+  health(address: string): PeerHealth {
+    return this.#detector.health(address, this.#clock.monotonicMs());
+  }
+
+  /** What this node knows of who answers: for who probes. */
+  get detector(): FailureDetector {
+    return this.#detector;
+  }
+
+  /** Peers that have left a message of this node without an answer for that long. */
+  silentFor(ms: number): string[] {
+    const sentBeforeMs = this.#clock.monotonicMs() - ms;
+    return [...this.#lanes].filter(([, { busy, sentMs }]) => busy && sentMs <= sentBeforeMs)
+      .map(([owner]) => addressOf(owner));
+  }
+
+  /** A peer did not answer a probe either, while a message to it is without an answer: that is twice. */
+  noteSilence(address: string, ms: number): void {
+    if (this.silentFor(ms).includes(address)) this.#missed(address);
+  }
+
+  /** Tells of the peers that have come back: at once, or later where they come and go; to be called every second. */
+  tellRecoveries(): void {
+    for (const address of this.#detector.recoveries(this.#clock.monotonicMs())) {
+      for (const listener of this.#recoveryListeners) listener(address);
+    }
+  }
+
+  /** Whether a node of this ring answers at an address. */
+  async reaches(address: string, options: AskOptions): Promise<boolean> {
+    return await this.control(address, "exchange", { hash: this.#keeper.hash }, options).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Calls `listener` when a peer that was down answers again; seldom for one that comes and goes. */
   onRecovery(listener: (address: string) => void): void {
     this.#recoveryListeners.push(listener);
   }
@@ -156,12 +199,12 @@ export class Peers {
 
   #askShared(owner: OwnerId, live: string | undefined, call: Call): Promise<unknown> {
     const lane = this.#lane(owner);
-    if (lane.waiting.length >= LANE_MAX_WAITING) {
+    if (lane.waiting.length >= LANE_MAX_WAITING || lane.waitingBytes > LANE_MAX_WAITING_BYTES) {
       const address = addressOf(owner);
       return Promise.reject(
         new DhtError(
           "overloaded",
-          `Cannot ask ${address}: ${LANE_MAX_WAITING} operations wait for it already`,
+          `Cannot ask ${address}: ${lane.waiting.length} operations wait for it already`,
           {
             node: address,
           },
@@ -170,7 +213,9 @@ export class Peers {
     }
     return new Promise((resolve, reject) => {
       const settle = (outcome: Outcome) => outcome.ok ? resolve(outcome.answer) : reject(outcome.error);
-      lane.waiting.push({ live, call, bytes: inlineBytes(call), settle });
+      const bytes = inlineBytes(call);
+      lane.waiting.push({ live, call, bytes, settle });
+      lane.waitingBytes += bytes;
       if (!lane.busy) void this.#drain(owner, lane);
     });
   }
@@ -180,6 +225,8 @@ export class Peers {
     lane.busy = true;
     while (lane.waiting.length > 0) {
       const batch = takeBatch(lane);
+      lane.underWay = batch;
+      lane.sentMs = this.#clock.monotonicMs();
       const message = {
         toStoreId: storeIdOf(owner),
         live: batch[0]!.live,
@@ -191,21 +238,34 @@ export class Peers {
       } catch (error) {
         const failure = asDhtError(error);
         batch.forEach((waiting) => waiting.settle({ ok: false, error: failure }));
-        if (this.isDown(addressOf(owner))) this.#failWaiting(owner, lane);
       }
     }
     lane.busy = false;
-    this.#lanes.delete(owner);
+    if (this.#lanes.get(owner) === lane) this.#lanes.delete(owner);
   }
 
-  #failWaiting(owner: OwnerId, lane: Lane): void {
-    const error = downError(addressOf(owner));
-    lane.waiting.splice(0).forEach((waiting) => waiting.settle({ ok: false, error }));
+  /**
+   * Fails all that waits for a peer, also what is under way: a peer that hangs takes connections and answers none.
+   * The lane is given up with it, so that what is asked once the peer is back does not wait for the last message.
+   */
+  #failLanes(address: string): void {
+    for (const [owner, lane] of this.#lanes) {
+      if (addressOf(owner) !== address) continue;
+      this.#lanes.delete(owner);
+      lane.waitingBytes = 0;
+      const error = downError(address);
+      for (const waiting of [...lane.underWay, ...lane.waiting.splice(0)]) {
+        waiting.settle({ ok: false, error });
+      }
+    }
   }
 
   #lane(owner: OwnerId): Lane {
     let lane = this.#lanes.get(owner);
-    if (lane === undefined) this.#lanes.set(owner, lane = { busy: false, waiting: [] });
+    if (lane === undefined) {
+      lane = { busy: false, sentMs: 0, underWay: [], waiting: [], waitingBytes: 0 };
+      this.#lanes.set(owner, lane);
+    }
     return lane;
   }
 
@@ -245,12 +305,12 @@ export class Peers {
 
   #heard(address: string): void {
     const wasDown = this.isDown(address);
-    this.#failures.delete(address);
-    if (wasDown) { for (const listener of this.#recoveryListeners) listener(address); }
+    this.#detector.heard(address);
+    if (wasDown) this.tellRecoveries();
   }
 
   #missed(address: string): void {
-    this.#failures.set(address, (this.#failures.get(address) ?? 0) + 1);
+    if (this.#detector.missed(address, this.#clock.monotonicMs())) this.#failLanes(address);
   }
 
   /** Sleeps as the peers' clock does: for retries between calls. */
@@ -271,7 +331,9 @@ function takeBatch(lane: Lane): Waiting[] {
     }
     count++;
   }
-  return lane.waiting.splice(0, count);
+  const batch = lane.waiting.splice(0, count);
+  for (const waiting of batch) lane.waitingBytes -= waiting.bytes;
+  return batch;
 }
 
 function inlineBytes(call: Call): number {

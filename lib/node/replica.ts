@@ -46,6 +46,8 @@ export interface ReplicaDeps {
   startBalance(id: string): void;
   /** How far this node is in fetching its share of the newest layout. */
   progress(): Promise<Answer<"progress">>;
+  /** Called with the name of whoever sent a message: it need not be a member. */
+  heardFrom(address: string): void;
   /** Called with the state of a ring that is not this node's but lists this node's address. */
   foreignRing(ringId: string): void;
 }
@@ -65,6 +67,7 @@ export class Replica implements LocalReplica {
   /** Answers one message; every failure becomes part of the reply. Only an unreadable message throws. */
   async receive(data: Uint8Array): Promise<Uint8Array> {
     const message = decodeRequest(data);
+    this.#deps.heardFrom(message.from.address);
     return encodeReply(await this.#reply(message), message.calls);
   }
 
@@ -292,13 +295,7 @@ function ringHandlers(deps: ReplicaDeps): Omit<Handlers, DataOperation> {
 
 /** Whether the store that the ring knows at an address answers this node. */
 export async function answers(peers: Peers, ring: RingState, address: string): Promise<boolean> {
-  if (!ring.members.has(address)) return false;
-  try {
-    await peers.control(address, "exchange", { hash: "" }, { timeoutMs: 1_500 });
-    return true;
-  } catch {
-    return false;
-  }
+  return ring.members.has(address) && await peers.reaches(address, { timeoutMs: 1_500 });
 }
 
 async function survey({ storage, clock }: ReplicaDeps, place: Ask<"survey">): Promise<Answer<"survey">> {

@@ -102,6 +102,8 @@ export interface NodeView {
   readonly state: "joining" | "up" | "leaving" | "left" | "removed";
   /** Whether it answered this node of late; always true for this node itself. */
   readonly reachable: boolean;
+  /** Where it did not answer: others reach it; nobody does, for a short time; nobody does. */
+  readonly trouble?: "unreachable" | "suspect" | "down";
   /** Partitions it is first in the preference list of, and those it holds a copy of. */
   readonly primaryPartitions: number;
   readonly ownedPartitions: number;

@@ -113,11 +113,13 @@ export class StatusService {
     ) => (a.address < b.address ? -1 : 1));
     return active.map((member) => {
       const share = shares.get(idOf(member));
+      const health = peers.health(member.address);
       return {
         address: member.address,
         storeId: member.storeId,
         state: this.#shownState(member),
-        reachable: member.address === keeper.self.address || !peers.isDown(member.address),
+        reachable: health === "up",
+        ...(health === "up" ? {} : { trouble: health }),
         primaryPartitions: share?.primary ?? 0,
         ownedPartitions: share?.owned ?? 0,
         synced: !unsynced.has(member.address),
@@ -167,6 +169,7 @@ export class StatusService {
       state: keeper.state,
       live: keeper.live,
       down: ring.nodes.filter((node) => !node.reachable).map((node) => node.address),
+      unreachable: ring.nodes.filter((node) => node.trouble === "unreachable").map((node) => node.address),
       stats: storage.stats(),
       ...(change === undefined ? {} : { change }),
       ...(room === undefined ? {} : { room }),

@@ -20,6 +20,8 @@ export interface WarningFacts {
   readonly live: LiveLayouts;
   /** Addresses that do not answer. */
   readonly down: readonly string[];
+  /** Of those, the ones that others reach. */
+  readonly unreachable?: readonly string[];
   /** Absent while nothing changes. */
   readonly change?: ChangeView;
   readonly stats: Pick<StorageStats, "damagedRecords" | "diskFull">;
@@ -42,7 +44,7 @@ export class Warnings {
       ...(foreignRing === undefined ? [] : [
         `Ring ${foreignRing} lists this node's address. Put this data directory aside and start with --server to rejoin it.`,
       ]),
-      ...(down.length === 0 ? [] : [`${listWords(down)} ${down.length === 1 ? "does" : "do"} not answer.`]),
+      ...silent(down, facts.unreachable ?? []),
       ...unavailable(health, state.partitions),
       ...thin(health, live.base.n, state.partitions),
       ...copies(health, live.newest.n, state.replicas),
@@ -85,6 +87,19 @@ export class Warnings {
       `node that is down.`,
     ];
   }
+}
+
+/** Nodes that do not answer; where others reach them, what is broken lies between. */
+function silent(down: readonly string[], unreachable: readonly string[]): string[] {
+  const dead = down.filter((address) => !unreachable.includes(address));
+  return [
+    ...(dead.length === 0 ? [] : [`${listWords(dead)} ${dead.length === 1 ? "does" : "do"} not answer.`]),
+    ...(unreachable.length === 0 ? [] : [
+      `${
+        listWords(unreachable)
+      } cannot be reached from here, but from other nodes: check the network between them.`,
+    ]),
+  ];
 }
 
 function unavailable({ unreadable, unwritable }: Health, partitions: number): string[] {

@@ -22,6 +22,7 @@ Deno.test("GET /nodes, then the ring as this node sees it", async () => {
     url: "http://localhost:50141/",
     state: "up",
     reachable: true,
+    trouble: null,
     synced: true,
     primaryPartitions: 5461,
     ownedPartitions: 16_384,

@@ -15,7 +15,7 @@ Deno.test("node given a peer that comes and goes while it is being compared with
         return {
           call: async (address, message, options) => {
             const isComparison = host.address.startsWith("n1:") && address.startsWith("n2:") &&
-              decodeRequest(message).calls[0]?.op === "digests";
+              ["tree", "digests"].includes(decodeRequest(message).calls[0]?.op ?? "");
             if (!flapping || !isComparison) return await severed.call(address, message, options);
             most = Math.max(most, ++underWay);
             await host.sleep(20_000);

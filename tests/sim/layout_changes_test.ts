@@ -186,7 +186,8 @@ Deno.test("ring given the node that took in another dies before it could say so,
     const joiner = sim.addHost();
     // The answer never arrives, and nobody else is asked.
     const heal = sim.network.cutWhere((from, to, way) =>
-      way === "back" && from === helper.address && to === joiner.address
+      way === "back" && from === helper.address && to === joiner.address &&
+      nodeAt(helper).ring().nodes.length === 5
     );
     joiner.boot([helper.address]);
     await sim.until("it was taken in", () => nodeAt(hosts[0]!).ring().nodes.length === 5);
