@@ -18,6 +18,7 @@ import type { Random } from "../ports/random.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Peers } from "./peers.ts";
 import { answers } from "./replica.ts";
+import { RetiredStoreError, retirement } from "./retirement.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { JoinRequest } from "./service.ts";
 
@@ -29,6 +30,8 @@ const GREETING = { timeoutMs: 2_000 } as const;
 /** How long the claim of another ring on this address counts: its nodes repeat it every ten seconds or more often. */
 const FOREIGN_RING_MS = 30_000;
 
+export { RetiredStoreError } from "./retirement.ts";
+
 /** How a node comes into a ring. */
 export interface EnterOptions {
   /** Nodes to join through, tried in turn. */
@@ -38,16 +41,6 @@ export interface EnterOptions {
   readonly partitions: number;
   /** What this node asks to own; absent: what the ring knows of it. */
   readonly share?: MemberShare;
-}
-
-/** The ring will not have this store any more: its data is to be set aside, and the node to join as a new one. */
-export class RetiredStoreError extends Error {
-  override readonly name = "RetiredStoreError";
-
-  /** @param servers Members through which the node can join again. */
-  constructor(message: string, readonly servers: readonly string[]) {
-    super(message);
-  }
 }
 
 /** Founding, joining, leaving and removing. */
@@ -399,13 +392,4 @@ function addressTaken(address: string): DhtError {
     `Cannot take in a node as ${address}: another one answers there; start it with an --advertise of its own`,
     { node: address },
   );
-}
-
-/** Why the ring will not have this store any more; `undefined` where it does. */
-function retirement(member: Member | undefined, remembered: number): string | undefined {
-  if (member === undefined) return "another store has taken this node's place in the ring";
-  if (member.state === "left") return "this node has left the ring with it";
-  if (member.state === "removed") return "this node was removed from the ring";
-  // The ring has heard from a later start of this store: what it acknowledged since is not in this copy.
-  return member.incarnation > remembered ? "it is an old copy of this node's database" : undefined;
 }

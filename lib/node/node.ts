@@ -4,13 +4,7 @@ import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
 import { addressOf } from "../core/layout.ts";
 import type { MemberShare } from "../core/membership.ts";
 import type { Plan, PlannedChange } from "../core/plan.ts";
-import type { BackgroundRates } from "../core/rates.ts";
 import { headOf } from "../core/record.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { LookAtDisk } from "../ports/disk.ts";
-import type { Log } from "../ports/log.ts";
-import type { Random } from "../ports/random.ts";
-import type { Transport } from "../ports/transport.ts";
 import { AntiEntropy } from "./anti_entropy.ts";
 import { type Background, backgroundTasks } from "./background.ts";
 import { balance, purge } from "./balance.ts";
@@ -27,12 +21,12 @@ import { listKeys } from "./listing.ts";
 import { MembershipService } from "./membership.ts";
 import { Mender } from "./mender.ts";
 import { nodeMetrics } from "./metrics.ts";
+import type { NodeDeps } from "./node_deps.ts";
 import { makePlan } from "./plan.ts";
 import { PartitionTrees } from "./partition_trees.ts";
 import { Peers } from "./peers.ts";
 import { Repair } from "./repair.ts";
 import { Replica } from "./replica.ts";
-import type { RingKeeper } from "./ring_keeper.ts";
 import { Scrub } from "./scrub.ts";
 import type {
   Consistency,
@@ -50,7 +44,6 @@ import type {
   Written,
 } from "./service.ts";
 import { StatusService } from "./status.ts";
-import type { Storage } from "./storage.ts";
 import { Tasks, unknownTask } from "./tasks.ts";
 import { TombstoneCollector } from "./tombstone_gc.ts";
 import { Transfer } from "./transfer.ts";
@@ -58,36 +51,8 @@ import { Values } from "./values.ts";
 
 /** Time between two steps of clearing away what superseded values left behind. */
 const GARBAGE_INTERVAL_MS = 5_000;
-/** The world a node runs in. */
-export interface NodeDeps {
-  readonly storage: Storage;
-  readonly keeper: RingKeeper;
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** Version of the software, for people. */
-  readonly version: string;
-  /** Bytes a second that background tasks may use; the usual ones where absent. */
-  readonly rates?: BackgroundRates;
-  /** Time between two looks for values whose time is over; a minute where absent. */
-  readonly expiryMs?: number;
-  /** Mean time between two comparisons with all other owners; a minute where absent. */
-  readonly antiEntropyMs?: number;
-  /** Mean pause between two times that the whole disk is verified; an hour where absent. */
-  readonly scrubPauseMs?: number;
-  /** Time between two rounds of collecting tombstones; a minute where absent. */
-  readonly tombstoneMs?: number;
-  /** Mean pause between two times that the whole disk is verified; an hour where absent. */
-  /** How the process was started, where people should know it: a sentence each. */
-  readonly notes?: readonly string[];
-  /** Looks at the disk of the database; absent where there is none to look at. */
-  readonly lookAtDisk?: LookAtDisk;
-  /** Called once this node has left: the process may end. */
-  onLeft(): void;
-  /** Called once the ring turns out to have removed or replaced this store: the process should end. */
-  onRetired(): void;
-}
+
+export type { NodeDeps } from "./node_deps.ts";
 
 /** A node of the ring: owns its services, and starts and stops them in the right order. */
 export class DhtNode implements NodeService {
