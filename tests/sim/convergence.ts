@@ -18,6 +18,8 @@ const SETTLE_MS = 120_000;
  * owners fall silent is given up step by step, and written to those that are left.
  */
 const QUIET_MS = 50_000;
+/** Further ahead of the right time than any clock before, and any value's end by it. */
+const LATER_MS = 3 * 3_600_000;
 /** Virtual time one task may take. */
 const TASK_MS = 60_000;
 /** Virtual time that a round of collecting tombstones may take. */
@@ -54,10 +56,12 @@ export async function checkConvergence(sim: Simulation, workload: Workload): Pro
   const violations: string[] = [];
   try {
     await heal(sim);
+    setAllClocks(sim);
     await sim.sleep(QUIET_MS);
     await runTask(sim, sim.ready[0]!, "balance", BALANCES);
     await checkTombstones(sim, violations);
     const before = await compareOwners(sim, workload.keys, violations);
+    checkExpired(workload, before, violations);
     await readAll(workload, before, violations);
     await checkListing(sim, before, violations);
     for (const host of sim.ready) await runTask(sim, host, "purge", 1);
@@ -72,6 +76,27 @@ export async function checkConvergence(sim: Simulation, workload: Workload): Pro
     violations.push(sentence(error));
   }
   return violations;
+}
+
+/** All clocks show the same from now on: a time by which every value that was to expire has done so. */
+function setAllClocks(sim: Simulation): void {
+  for (const { wall } of sim.hosts) Object.assign(wall, { offsetMs: LATER_MS, drift: 0 });
+  sim.trace.note("all clocks are set");
+}
+
+/** No copy of a value outlives its time. */
+function checkExpired(
+  workload: Workload,
+  held: ReadonlyMap<string, HeldByAll>,
+  violations: string[],
+): void {
+  const expiring = workload.history.operations.filter(({ expires }) => expires === true);
+  const values = new Set(expiring.map(({ value }) => value));
+  for (const [key, { value }] of held) {
+    if (value !== undefined && values.has(value)) {
+      violations.push(`key ${key} still has ${value}, which was to expire`);
+    }
+  }
 }
 
 /** Balances or purges, and waits for it; again if something failed, up to `tries` times. */

@@ -20,6 +20,8 @@ export interface Operation {
   readonly key: string;
   /** Id of the value that a put writes. */
   readonly value?: string;
+  /** Whether the put gave its value an end. */
+  readonly expires?: boolean;
   readonly coordinator: string;
   readonly startMs: number;
   /** Infinity until it is answered, and for ever where that never was. */
@@ -37,7 +39,7 @@ export class History {
   }
 
   /** Notes the call. */
-  begin(call: Pick<Operation, "client" | "kind" | "key" | "value" | "coordinator">): Operation {
+  begin(call: Pick<Operation, "client" | "kind" | "key" | "value" | "expires" | "coordinator">): Operation {
     const operation: Operation = {
       ...call,
       id: this.operations.length,
@@ -86,7 +88,7 @@ export class History {
 /** An operation in one line. */
 export function describe(operation: Operation): string {
   const { id, client, kind, key, value, coordinator, startMs, endMs, outcome } = operation;
-  const what = value === undefined ? kind : `${kind} ${value}`;
+  const what = `${kind}${value === undefined ? "" : ` ${value}`}${operation.expires ? " that expires" : ""}`;
   const times = `${(startMs / 1000).toFixed(4)} to ${
     Number.isFinite(endMs) ? (endMs / 1000).toFixed(4) : "never"
   }`;

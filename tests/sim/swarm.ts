@@ -1,7 +1,7 @@
 import { checkConvergence } from "./convergence.ts";
 import { Faults } from "./faults.ts";
 import type { Pauses, Tampering } from "./host.ts";
-import { describe } from "./history.ts";
+import { describe, type Operation } from "./history.ts";
 import { checkNothingLeft } from "./leftovers.ts";
 import { checkLinearizable } from "./linearizability.ts";
 import { type PlanName, type PlanOptions, PLANS } from "./plans.ts";
@@ -115,21 +115,28 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
 function pausesOf(seed: number): Pauses {
   const random = new SeededRandom(seed).fork("pauses");
   const tombstoneMs = random.pick([200, 1_000, 1_000, 5_000]);
-  return {
-    tombstoneMs,
-    antiEntropyMs: random.pick([3_000, 60_000]),
-    scrubPauseMs: random.pick([500, 3_000]),
-  };
+  const antiEntropyMs = random.pick([3_000, 60_000]);
+  const scrubPauseMs = random.pick([500, 3_000]);
+  return { tombstoneMs, antiEntropyMs, scrubPauseMs, expiryMs: random.pick([500, 4_000]) };
 }
 
 /** Every check that the history of the clients alone allows. */
 export function checkHistory(workload: Workload, rules = { readsStick: true }): string[] {
   const violations = [...workload.violations];
   for (const [key, operations] of workload.history.byKey()) {
-    violations.push(...checkRegister(operations, rules));
+    violations.push(...checkRegister(operations.flatMap(withExpiry), rules));
     if (workload.strongKeys.includes(key)) violations.push(...checkLinearizable(operations));
   }
   return violations;
+}
+
+/** A value that expires is deleted once, by nobody in particular: at any time, since all clocks may be wrong. */
+function withExpiry(operation: Operation): Operation[] {
+  const { expires, value: _value, outcome, ...put } = operation;
+  if (expires !== true || outcome.kind === "refused") return [operation];
+  // It deletes that value and nothing later: what has replaced the value has hidden its end, too.
+  const end = { kind: "unknown", reason: "the end of its time" } as const;
+  return [operation, { ...put, client: "time", kind: "delete", outcome: end }];
 }
 
 /** What happened to the ring, what clients did with the keys concerned, and what is wrong with that. */

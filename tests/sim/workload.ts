@@ -23,6 +23,13 @@ const MEAN_HANG_UP_MS = 10;
 /** Errors after which a write surely was not made. */
 const NOT_WRITTEN: ReadonlySet<string> = new Set(["not_in_ring", "upload_incomplete", "overloaded"]);
 
+/** Options of one put, each with a default. */
+export interface PutChoice {
+  readonly host?: Host;
+  readonly bytes?: number;
+  readonly ttlSeconds?: number;
+}
+
 /** What clients do. */
 export interface WorkloadOptions {
   readonly keys: readonly string[];
@@ -35,6 +42,8 @@ export interface WorkloadOptions {
   readonly large: number;
   /** Bytes of the longest value. */
   readonly largestBytes: number;
+  /** Share of the puts whose value expires, after seconds at most. */
+  readonly expiring: number;
 }
 
 /** A workload with little to it. */
@@ -45,6 +54,7 @@ export const LIGHT: WorkloadOptions = {
   thinkMs: 120,
   large: 0.08,
   largestBytes: 150_000,
+  expiring: 0.1,
 };
 
 /** Clients that put, get and delete through whichever nodes are up, and remember what they were told. */
@@ -89,12 +99,15 @@ export class Workload {
   }
 
   /** One put of a new value; resolves with its end, whatever that is. */
-  async put(client: string, key: string, options: { host?: Host; bytes?: number } = {}): Promise<Operation> {
+  async put(client: string, key: string, options: PutChoice = {}): Promise<Operation> {
     const value = `${key}#${++this.#values}`;
     const payload = makePayload(value, options.bytes ?? 40);
-    return await this.#write({ client, kind: "put", key, value }, options.host, (process, signal) => {
+    const expiry = options.ttlSeconds === undefined ? {} : { ttlSeconds: options.ttlSeconds };
+    const operation = { client, kind: "put", key, value, expires: options.ttlSeconds !== undefined } as const;
+    return await this.#write(operation, options.host, (process, signal) => {
       const { node } = process.running!;
-      const how = { contentType: "application/octet-stream", consistency: this.#consistencyOf(key), signal };
+      const consistency = this.#consistencyOf(key);
+      const how = { contentType: "application/octet-stream", consistency, signal, ...expiry };
       return node.put(key, bodyOf(payload), how);
     });
   }
@@ -135,7 +148,7 @@ export class Workload {
       const key = random.pick(keys);
       const dice = random.next();
       if (dice < 0.45) await this.get(client, key);
-      else if (dice < 0.85) await this.put(client, key, { bytes: this.#drawBytes(random) });
+      else if (dice < 0.85) await this.put(client, key, this.#drawPut(key, random));
       else await this.delete(client, key);
     }
   }
@@ -144,13 +157,19 @@ export class Workload {
     return this.#options.strongKeys.includes(key) ? "strong" : "quorum";
   }
 
-  #drawBytes(random: SeededRandom): number {
-    const { large, largestBytes } = this.#options;
-    return Math.floor(random.chance(large) ? random.between(32_700, largestBytes) : random.between(1, 200));
+  #drawPut(key: string, random: SeededRandom): PutChoice {
+    const { large, largestBytes, expiring, strongKeys } = this.#options;
+    const bytes = Math.floor(
+      random.chance(large) ? random.between(32_700, largestBytes) : random.between(1, 200),
+    );
+    // An end that comes by itself is a write that no client has made: histories of strong keys have no place for it.
+    return random.chance(expiring) && !strongKeys.includes(key)
+      ? { bytes, ttlSeconds: 1 + random.below(5) }
+      : { bytes };
   }
 
   async #write(
-    call: Pick<Operation, "client" | "kind" | "key" | "value">,
+    call: Pick<Operation, "client" | "kind" | "key" | "value" | "expires">,
     chosen: Host | undefined,
     work: (process: SimProcess, signal: AbortSignal) => Promise<Written>,
   ): Promise<Operation> {
