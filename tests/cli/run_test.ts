@@ -47,6 +47,7 @@ function node(address: string, differs: Partial<RingAnswer["nodes"][number]>): R
     url: `http://${address}/`,
     state: "up",
     reachable: true,
+    trouble: null,
     synced: true,
     primaryPartitions: 0,
     ownedPartitions: 0,
