@@ -52,6 +52,7 @@ export class MembershipService {
   readonly #random: Random;
   readonly #log: Log;
   readonly #entered = Promise.withResolvers<void>();
+  #hasEntered = false;
   #isJoining = false;
   #waitingFor: string | undefined;
   #foreignRing: { readonly ringId: string; readonly heardMs: number } | undefined;
@@ -83,7 +84,7 @@ export class MembershipService {
     if (await this.#keeper.load()) {
       this.#refuseRetired();
       await this.#comeBack(options);
-      this.#entered.resolve();
+      this.#enter();
       return true;
     }
     if (options.servers.length === 0) {
@@ -95,7 +96,7 @@ export class MembershipService {
         }),
       );
       this.#log.event("info", "ring_founded", "Founded a new ring", { ring: this.#keeper.state.ringId });
-      this.#entered.resolve();
+      this.#enter();
     } else {
       this.#isJoining = true;
       void this.#join(options, signal);
@@ -231,9 +232,20 @@ export class MembershipService {
   }
 
   /** Whether this node may be sent requests. */
+  /**
+   * Whether this node is in its ring for good. One that comes back may turn out to have been retired, or to run on an
+   * older copy of its disk: until it has asked the others it must not vote with what it holds.
+   */
+  get hasEntered(): boolean {
+    return this.#hasEntered;
+  }
+
   readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string } {
     if (!this.#keeper.inRing) {
       return { ready: false, reason: this.#waitingFor ?? "The node is joining its ring" };
+    }
+    if (!this.#hasEntered) {
+      return { ready: false, reason: "The node asks its ring what has changed while it was down" };
     }
     const { foreignRing } = this;
     if (foreignRing !== undefined && this.#others().length === 0) {
@@ -281,6 +293,11 @@ export class MembershipService {
     this.#sayWhatChanged(before);
   }
 
+  #enter(): void {
+    this.#hasEntered = true;
+    this.#entered.resolve();
+  }
+
   /** A start may change what the ring knows of this node. */
   #sayWhatChanged(before: Member | undefined): void {
     const after = this.#keeper.selfMember;
@@ -316,7 +333,7 @@ export class MembershipService {
     let waitMs = JOIN_RETRY_MS;
     while (!signal.aborted) {
       for (const server of servers) {
-        if (this.#keeper.inRing || await this.#joinThrough(server, share)) return this.#entered.resolve();
+        if (this.#keeper.inRing || await this.#joinThrough(server, share)) return this.#enter();
       }
       this.#log.event("warn", "join_retry", `${this.#waitingFor}; trying again in ${waitMs / 1000} s`);
       await this.#clock.sleep(waitMs, signal).catch(() => {});
@@ -339,7 +356,7 @@ export class MembershipService {
     }
     await this.#keeper.adopt(ring);
     this.#log.event("info", "joined", "Joined the ring, as its nodes say", { ring: ring.ringId });
-    this.#entered.resolve();
+    this.#enter();
   }
 
   async #joinThrough(server: string, { weight, zone }: MemberShare): Promise<boolean> {

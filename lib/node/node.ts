@@ -146,6 +146,7 @@ export class DhtNode implements NodeService {
       progress: () => progress.own(),
       pullRecord: (source, place, record) =>
         this.#exchange.pullRecord({ peer: source, live: keeper.live }, place, record),
+      hasEntered: () => membership.hasEntered,
       admit: (joiner) => membership.admit(joiner),
       welcome: (ring) => membership.welcome(ring),
       startBalance: (id) => void this.#startBalance(id),

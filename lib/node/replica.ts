@@ -39,6 +39,8 @@ export interface ReplicaDeps {
     place: { partition: number; key: string },
     record: ValueRecord,
   ): Promise<boolean>;
+  /** Whether this node has made sure that the ring still counts on its store. */
+  hasEntered(): boolean;
   /** Takes a node into the ring. */
   admit(joiner: JoinRequest): Promise<void>;
   /** Takes the word of a ring that it has taken this node in. */
@@ -136,6 +138,11 @@ export class Replica implements LocalReplica {
       return new DhtError("bad_message", "Cannot read message: it names no layouts");
     }
     const { keeper } = this.#deps;
+    if (!this.#deps.hasEntered()) {
+      return new DhtError("not_in_ring", `Cannot answer: ${keeper.self.address} is coming back to its ring`, {
+        node: keeper.self.address,
+      });
+    }
     if (live === keeper.liveName) return undefined;
     return new DhtError("layout_mismatch", `Cannot answer: ${keeper.self.address} lives by other layouts`, {
       node: keeper.self.address,

@@ -10,7 +10,12 @@ const PLACE = { partition: partitionOf("k", 64), key: "k" };
 /** The part of a replica that needs no ring but its name. */
 async function openReplica() {
   const { storage, clock } = await openStorage();
-  const deps = { storage, clock, keeper: { liveName: "live" } } as unknown as ReplicaDeps;
+  const deps = {
+    storage,
+    clock,
+    keeper: { liveName: "live" },
+    hasEntered: () => true,
+  } as unknown as ReplicaDeps;
   const replica = new Replica(deps);
   const write = async (aheadMs: number, mode: "client" | "admitted" | "merge") => {
     const version = { wallMs: clock.nowMs() + aheadMs, counter: 0, writer: "w.1" };
