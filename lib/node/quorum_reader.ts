@@ -1,4 +1,5 @@
 import { DhtError } from "../core/errors.ts";
+import { compareOptionalVersions, type Version } from "../core/hlc.ts";
 import {
   addressOf,
   allNeeds,
@@ -36,6 +37,12 @@ export class QuorumReader {
   readonly #retries: { repaired: number };
   readonly #waiting: OwnerId[];
   readonly #records = new Map<OwnerId, StoredRecord>();
+  /** When each owner was asked last, and has answered, by a count of both. */
+  readonly #askedAt = new Map<OwnerId, number>();
+  readonly #answeredAt = new Map<OwnerId, number>();
+  #moments = 0;
+  /** Floors that came with an answer; one that came without may be any. */
+  readonly #floors = new Map<OwnerId, Version | undefined>();
   readonly #reasons: string[] = [];
   #asked = 0;
   #mismatch: DhtError | undefined;
@@ -97,9 +104,28 @@ export class QuorumReader {
       stale.forEach((owner) => void this.#give(owner, giver, record).catch(() => {}));
       return read;
     }
-    if (newest.chunked && this.#waiting.length > 0) await this.#askOthers();
+    const doubtful = newest.kind === "value" ? this.#doubtful(newest, holders, stale) : [];
+    if (doubtful.length > 0) await Promise.all(doubtful.map((owner) => this.#askAgain(owner)));
+    else if (newest.chunked && this.#waiting.length > 0) await this.#askOthers();
     else await Promise.all(stale.map((owner) => this.#repair(owner, giver, record, newest)));
     return undefined;
+  }
+
+  /**
+   * Holders that were asked before one that holds less had answered, where that may have forgotten a deletion of what
+   * they hold: they have confirmed it meanwhile, and what they answered is from before.
+   */
+  #doubtful(newest: RecordHead, holders: readonly OwnerId[], stale: readonly OwnerId[]): OwnerId[] {
+    const forgetful = stale.filter((owner) =>
+      !this.#floors.has(owner) || compareOptionalVersions(newest.version, this.#floors.get(owner)) <= 0
+    );
+    const since = Math.max(-1, ...forgetful.map((owner) => this.#answeredAt.get(owner) ?? -1));
+    return holders.filter((owner) => (this.#askedAt.get(owner) ?? 0) < since);
+  }
+
+  async #askAgain(owner: OwnerId): Promise<void> {
+    if (!this.#records.delete(owner)) return await this.#askHead(owner);
+    await this.#askRecord(owner);
   }
 
   #isBaseOwner(owner: OwnerId): boolean {
@@ -130,6 +156,7 @@ export class QuorumReader {
       await this.#give(owner, source, record);
       // What it answered before is not what it holds now: it must not be taken for the newest.
       this.#records.delete(owner);
+      this.#askedAt.set(owner, ++this.#moments);
       this.#state.reply(owner, head);
     } catch (error) {
       this.#lose(owner, error);
@@ -181,8 +208,11 @@ export class QuorumReader {
   }
 
   async #askRecord(owner: OwnerId): Promise<void> {
+    this.#askedAt.set(owner, ++this.#moments);
     try {
       const { record } = await this.#deps.peers.ask(owner, this.#live, "read", this.#place);
+      this.#answeredAt.set(owner, ++this.#moments);
+      this.#floors.delete(owner);
       if (record !== undefined) this.#records.set(owner, record);
       this.#state.reply(owner, record === undefined ? undefined : headOf(record));
     } catch (error) {
@@ -191,10 +221,13 @@ export class QuorumReader {
   }
 
   async #askHead(owner: OwnerId): Promise<void> {
+    this.#askedAt.set(owner, ++this.#moments);
     try {
       // Strictly: a damaged copy, taken for none, could outvote the deletion or the value that it was.
       const ask = { items: [this.#place], strict: true };
-      const { heads } = await this.#deps.peers.ask(owner, this.#live, "heads", ask);
+      const { heads, floors } = await this.#deps.peers.ask(owner, this.#live, "heads", ask);
+      this.#answeredAt.set(owner, ++this.#moments);
+      this.#floors.set(owner, floors[0]?.floor);
       this.#state.reply(owner, heads[0]);
     } catch (error) {
       this.#lose(owner, error);
