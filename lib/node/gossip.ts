@@ -74,7 +74,8 @@ export class Gossip {
 
   /** A peer has sent this node a message: where requests go around it, it is worth another look. */
   heardFrom(address: string): void {
-    if (this.#prober.mayTry(address)) void this.#speak(address);
+    // One that is not in its ring has nothing to say.
+    if (this.#keeper.inRing && this.#prober.mayTry(address)) void this.#speak(address);
   }
 
   /**
