@@ -6,7 +6,12 @@
  * host, the default export answers requests and the environment configures it.
  */
 import { CryptoRandom } from "./lib/adapters/crypto_random.ts";
-import { isRemoteDatabase, openDatabase, setDatabaseAside } from "./lib/adapters/database.ts";
+import {
+  databaseSetAside,
+  isRemoteDatabase,
+  openDatabase,
+  setDatabaseAside,
+} from "./lib/adapters/database.ts";
 import { diskRoom } from "./lib/adapters/disk_room.ts";
 import { DenoKvStore } from "./lib/adapters/deno_kv_store.ts";
 import { type Handler, HttpListener, ListenError } from "./lib/adapters/http_listener.ts";
@@ -216,6 +221,16 @@ async function serve(config: NodeConfig): Promise<number> {
 }
 
 async function startNode(config: NodeConfig, log: Log, hooks: ProcessHooks): Promise<Running> {
+  if (config.joinAddress === undefined && !isRemoteDatabase(config.data)) {
+    const aside = await databaseSetAside(config.data);
+    // It ended between setting its data aside and joining: without anybody to join it would found a ring of its own.
+    if (aside !== undefined) {
+      throw new StartError(
+        `This node's data was set aside in ${aside}, and it is in no ring since: ` +
+          "name a node of the ring with --server, or another directory with --data",
+      );
+    }
+  }
   try {
     return await openNode(config, log, hooks, config.joinAddress === undefined ? [] : [config.joinAddress]);
   } catch (error) {
@@ -227,7 +242,7 @@ async function startNode(config: NodeConfig, log: Log, hooks: ProcessHooks): Pro
         `${error.message}; name a node of the ring with --server to join it as a new node`,
       );
     }
-    const aside = await setDatabaseAside(config.data, `retired-${clock.nowMs()}`);
+    const aside = await setDatabaseAside(config.data, clock.nowMs());
     log.event(
       "warn",
       "data_set_aside",

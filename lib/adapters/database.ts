@@ -6,6 +6,8 @@ import { DenoKvStore } from "./deno_kv_store.ts";
 /** Names in a database directory. SQLite adds `-wal` and `-shm` to the first while it is open. */
 const DATABASE_FILE = "node.db";
 const LOCK_FILE = "lock";
+/** Directories beside it with the databases that were set aside; when follows. */
+const RETIRED = "retired-";
 
 /**
  * Opens a node's database for its only user, and frees it when the store is closed.
@@ -37,18 +39,26 @@ export async function openDatabase(
 }
 
 /**
- * Moves a closed database into a directory `name` beside it, so that the node can begin anew. Within its own
+ * Moves a closed database into a directory beside it, named after the time, so that the node can begin anew. Within its own
  * directory, which may be the mount point of a volume, and the only place that may be written.
  *
  * @returns Where it is now.
  */
-export async function setDatabaseAside(location: string, name: string): Promise<string> {
-  const aside = `${location}/${name}`;
+export async function setDatabaseAside(location: string, nowMs: number): Promise<string> {
+  const aside = `${location}/${RETIRED}${nowMs}`;
   await Deno.mkdir(aside);
   for await (const { name: file } of Deno.readDir(location)) {
     if (file.startsWith(DATABASE_FILE)) await Deno.rename(`${location}/${file}`, `${aside}/${file}`);
   }
   return aside;
+}
+
+/** Where the last database was set aside to, if there is none in its place. */
+export async function databaseSetAside(location: string): Promise<string | undefined> {
+  const names: string[] = await Array.fromAsync(Deno.readDir(location), ({ name }) => name).catch(() => []);
+  if (names.includes(DATABASE_FILE)) return undefined;
+  const last = names.filter((name) => name.startsWith(RETIRED)).sort().at(-1);
+  return last === undefined ? undefined : `${location}/${last}`;
 }
 
 /** Whether a location of a database is a URL rather than a directory. */

@@ -19,7 +19,8 @@ import type { Gossip } from "./gossip.ts";
 import type { Peers } from "./peers.ts";
 import { answers } from "./replica.ts";
 import { RetiredStoreError, retirement } from "./retirement.ts";
-import type { RingKeeper } from "./ring_keeper.ts";
+import { recallServers, rememberServers } from "./join_memory.ts";
+import type { RingKeeper, StateStore } from "./ring_keeper.ts";
 import type { JoinRequest } from "./service.ts";
 
 /** Wait before the first further try to join; doubled with each, up to the most. */
@@ -46,6 +47,7 @@ export interface EnterOptions {
 /** Founding, joining, leaving and removing. */
 export class MembershipService {
   readonly #keeper: RingKeeper;
+  readonly #store: StateStore;
   readonly #peers: Peers;
   readonly #gossip: Gossip;
   readonly #clock: Clock;
@@ -58,9 +60,18 @@ export class MembershipService {
   #foreignRing: { readonly ringId: string; readonly heardMs: number } | undefined;
 
   constructor(
-    deps: { keeper: RingKeeper; peers: Peers; gossip: Gossip; clock: Clock; random: Random; log: Log },
+    deps: {
+      keeper: RingKeeper;
+      storage: StateStore;
+      peers: Peers;
+      gossip: Gossip;
+      clock: Clock;
+      random: Random;
+      log: Log;
+    },
   ) {
     this.#keeper = deps.keeper;
+    this.#store = deps.storage;
     this.#peers = deps.peers;
     this.#gossip = deps.gossip;
     this.#clock = deps.clock;
@@ -87,7 +98,8 @@ export class MembershipService {
       this.#enter();
       return true;
     }
-    if (options.servers.length === 0) {
+    const servers = options.servers.length > 0 ? options.servers : await recallServers(this.#store);
+    if (servers.length === 0) {
       await this.#keeper.adopt(
         foundRing({
           ...options,
@@ -98,8 +110,9 @@ export class MembershipService {
       this.#log.event("info", "ring_founded", "Founded a new ring", { ring: this.#keeper.state.ringId });
       this.#enter();
     } else {
+      await rememberServers(this.#store, servers);
       this.#isJoining = true;
-      void this.#join(options, signal);
+      void this.#join({ ...options, servers }, signal);
     }
     return false;
   }

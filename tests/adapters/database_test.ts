@@ -1,5 +1,10 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { isRemoteDatabase, openDatabase } from "../../lib/adapters/database.ts";
+import {
+  databaseSetAside,
+  isRemoteDatabase,
+  openDatabase,
+  setDatabaseAside,
+} from "../../lib/adapters/database.ts";
 import { DatabaseError, type Store } from "../../lib/ports/store.ts";
 import {
   filledDatabase,
@@ -90,3 +95,14 @@ for (
     assertEquals(isRemoteDatabase(location), remote);
   });
 }
+
+Deno.test("databaseSetAside() given a database that was set aside, then says where it is until there is a new one", () =>
+  withDirectory(async (directory) => {
+    assertEquals(await databaseSetAside(directory), undefined);
+    await (await openDatabase(directory, SILENT)).close();
+    assertEquals(await databaseSetAside(directory), undefined);
+    const aside = await setDatabaseAside(directory, 1_700);
+    assertEquals([aside, await databaseSetAside(directory)], [`${directory}/retired-1700`, aside]);
+    await (await openDatabase(directory, SILENT)).close();
+    assertEquals(await databaseSetAside(directory), undefined);
+  }));

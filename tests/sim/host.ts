@@ -80,6 +80,8 @@ export class Host {
   readonly #world: HostWorld;
   readonly #random: SeededRandom;
   #servers: readonly string[] = [];
+  /** Through whom the node was to join again when its data was set aside. */
+  #rejoinThrough: readonly string[] = [];
   #starts = 0;
 
   constructor(address: string, world: HostWorld) {
@@ -133,8 +135,10 @@ export class Host {
   }
 
   /** Starts the process, which founds or joins a ring or finds the one it was in. */
-  boot(servers: readonly string[] = this.#servers): void {
-    this.#servers = servers;
+  boot(chosen: readonly string[] = this.#servers): void {
+    this.#servers = chosen;
+    // As `main.ts` has it: on an empty disk beside data that was set aside a node does not start without a server.
+    const servers = chosen.length === 0 && this.disk.commits === 0 ? this.#rejoinThrough : chosen;
     this.gone = false;
     this.leaving = false;
     const process = new SimProcess(this.address);
@@ -226,7 +230,8 @@ export class Host {
       if (!(error instanceof RetiredStoreError)) throw error;
       this.#note(`sets its data aside: ${error.message}`);
       this.disk = await (this.#world.tampering.setAside?.(this.disk) ?? new MemoryDisk());
-      await this.#open(process, [...servers, ...error.servers]);
+      this.#rejoinThrough = [...servers, ...error.servers];
+      await this.#open(process, this.#rejoinThrough);
     }
   }
 

@@ -37,3 +37,36 @@ Deno.test("join given the disk of a member was replaced, then the new store take
     await sim.untilSettled(3);
   });
 });
+
+Deno.test("join given the new node is killed before it is in the ring, when started again without a server, then it joins all the same", async () => {
+  const sim = new Simulation();
+  await sim.run(async () => {
+    const [first, second] = [...await sim.startRing(1), sim.addHost()];
+    const heal = sim.network.cut([second!.address], [first!.address]);
+    second!.boot([first!.address]);
+    await sim.sleep(2_000);
+    assert(!second!.ready);
+    second!.crash();
+    heal();
+    second!.boot([]);
+    await sim.untilSettled(2);
+  });
+});
+
+Deno.test("join given a node that left and is killed before it has joined again, when started once more, then it founds no ring", async () => {
+  const sim = new Simulation();
+  await sim.run(async () => {
+    const hosts = await sim.startRing(3);
+    const founder = hosts[0]!;
+    await nodeAt(founder).leave();
+    await sim.until("it has left", () => founder.gone);
+    const heal = sim.network.cut([founder.address], hosts.map(({ address }) => address));
+    founder.boot();
+    await sim.sleep(3_000);
+    assert(!founder.ready);
+    founder.crash();
+    heal();
+    founder.boot();
+    await sim.untilSettled(3);
+  });
+});
