@@ -151,7 +151,9 @@ export const MUTANTS: readonly Mutant[] = [
   mutant("shows what is not on the disk yet", "promise 3", {
     storage: (storage, host) => showEarly(storage, (ms) => host.sleep(ms)),
   }, { plan: "blackout" }),
-  mutant("writes repairs over what has come meanwhile", "promise 3", { storage: writeBlindly }, {
+  mutant("writes repairs over what has come meanwhile", "promise 3", {
+    storage: (storage, host) => writeBlindly(storage, (ms) => host.sleep(ms)),
+  }, {
     faults: ["sever", "storm", "slowDisk"],
     faultPauseMs: 200,
     operatorPauseMs: 300,

@@ -52,13 +52,14 @@ function withCommit(store: Store, commit: Store["commit"]): Store {
   };
 }
 
-/** Repairs are compared with what is held when they come, and then written without another look. */
-export function writeBlindly(storage: Storage): void {
+/** Repairs are compared with what is held when they come, and written a little later without another look. */
+export function writeBlindly(storage: Storage, sleep: Sleep): void {
   const write = storage.write.bind(storage);
   storage.write = async (request) => {
     if (request.mode !== "merge") return await write(request);
     const [held] = await storage.heads([request]);
     const wins = held === undefined || compareVersions(request.record.version, held.version) > 0;
+    await sleep(20);
     const outcome = await write(request);
     if (!wins || outcome.kind !== "stale") return outcome;
     await storage.drop(request.partition, request.key, outcome.held);
