@@ -13,6 +13,8 @@ const DEFAULT_LIMIT_MS = 30 * 60_000;
 const POLL_MS = 50;
 /** Far more often than real nodes, as a simulation is over so soon. */
 const TOMBSTONE_INTERVAL_MS = 3_000;
+/** Time between two looks for values that have expired, unless a story says otherwise. */
+const EXPIRY_MS = 4_000;
 const FIRST_PORT = 50_140;
 
 /** Options of a simulation, each with a default. */
@@ -57,7 +59,8 @@ export class Simulation {
       tampering: options.tampering ?? {},
       diskDelayMs: options.diskDelayMs ?? 2,
       ...(options.rates === undefined ? {} : { rates: options.rates }),
-      pauses: { tombstoneMs: this.tombstoneMs, ...options.pauses },
+      // What is due when the clients end is to be gone when the disks are compared.
+      pauses: { tombstoneMs: this.tombstoneMs, expiryMs: EXPIRY_MS, ...options.pauses },
       secret: "secret" in options ? options.secret : "the secret of the simulated ring",
     };
   }
