@@ -1,0 +1,196 @@
+import type { StoredRecord } from "../core/record.ts";
+import { decodeRecord, encodeRecord } from "../core/record_codec.ts";
+import {
+  bytes,
+  type Decoded,
+  type Field,
+  flag,
+  list,
+  oneOf,
+  optional,
+  positive,
+  shape,
+  text,
+  uint,
+} from "../core/shape.ts";
+import { ring } from "./ring_format.ts";
+
+const version = shape({ wallMs: uint, counter: uint, writer: text });
+const head = shape({
+  version,
+  kind: oneOf("value", "expired", "tombstone"),
+  valueBytes: uint,
+  contentType: text,
+  chunked: flag,
+  expiresMs: optional(uint),
+});
+const record: Field<StoredRecord> = { encode: encodeRecord, decode: decodeRecord };
+
+const task = shape({
+  id: text,
+  kind: oneOf("balance", "purge", "leave"),
+  done: flag,
+  compared: uint,
+  sent: uint,
+  fetched: uint,
+  dropped: uint,
+  failed: uint,
+  error: optional(text),
+  startedMs: uint,
+  endedMs: optional(uint),
+});
+const nothing = shape({});
+const place = { partition: uint, key: text };
+const partitionFloor = shape({ partition: uint, floor: version });
+const tombstone = shape({ key: text, version, expired: flag });
+
+/**
+ * What one node may ask of another. `lib/node/replica.ts` says which rely on the
+ * layouts the message names.
+ */
+export const OPERATIONS = {
+  /**
+   * Stores a record: sent by a coordinator for a client ("client": unless its stamp is too far ahead of the peer's
+   * clock; "admitted": whatever that says), or as a repair ("merge").
+   */
+  write: {
+    ask: shape({ ...place, record, mode: oneOf("client", "admitted", "merge") }),
+    answer: shape({
+      kind: oneOf("stored", "duplicate", "stale", "collected", "ahead"),
+      held: optional(version),
+      hadValue: flag,
+    }),
+  },
+  /** The record, bytes included where they are inline. */
+  read: { ask: shape(place), answer: shape({ record: optional(record) }) },
+  /** What a write must go above, and what the peer's wall clock shows. Refused where the record is damaged. */
+  survey: {
+    ask: shape(place),
+    answer: shape({ held: optional(version), hasValue: flag, floor: optional(version), nowMs: uint }),
+  },
+  /**
+   * With `strict` a record that is damaged refuses the call; else it is answered as if there were none. The floors
+   * are those of the items' partitions, of as many as have one, as they were once the heads had been looked up.
+   */
+  heads: {
+    ask: shape({ items: list(shape(place), 10_000), strict: optional(flag) }),
+    answer: shape({ heads: list(optional(head), 10_000), floors: list(partitionFloor, 10_000) }),
+  },
+  /** Chunks of a blob; `place` says whose value they are of, so that damage is that record's. */
+  readChunks: {
+    ask: shape({ blobId: text, first: uint, count: uint, place: optional(shape(place)) }),
+    answer: shape({ chunks: list(bytes, 64) }),
+  },
+  openUpload: { ask: shape({ id: text }), answer: nothing },
+  writeChunks: {
+    ask: shape({ id: text, first: uint, chunks: list(bytes, 64) }),
+    answer: nothing,
+  },
+  abortUpload: { ask: shape({ id: text }), answer: nothing },
+  /** Has the peer fetch a record that is too large to be sent, from a node that holds it. */
+  pullRecord: {
+    ask: shape({ ...place, record, source: text }),
+    answer: shape({ held: flag }),
+  },
+  /** Has an owner that holds these records keep them in mind for one that missed them. */
+  hint: { ask: shape({ target: text, items: list(shape(place), 1_000) }), answer: nothing },
+  /** Has a node deliver what it has kept in mind for an owner that is back; answered when it has tried. */
+  handoff: { ask: shape({ target: text }), answer: nothing },
+  /** A part of a partition: what is there, without bytes; and whether something damaged was left out. */
+  scan: {
+    ask: shape({ partition: uint, after: optional(text), limit: uint }),
+    answer: shape({
+      entries: list(shape({ key: text, head })),
+      next: optional(text),
+      floor: optional(version),
+      damaged: flag,
+    }),
+  },
+  /** Digests of those partitions that are not empty, and the floors of those that have one; of all where none are named. */
+  digests: {
+    ask: shape({ partitions: optional(list(uint)) }),
+    answer: shape({
+      digests: list(
+        shape({ partition: uint, records: uint, values: uint, valueBytes: uint, hash: text, damaged: uint }),
+      ),
+      floors: list(partitionFloor),
+    }),
+  },
+  /** Raises the floor of a partition: what was accepted below it before is on the disk, nothing else ever will be. */
+  raiseFloor: { ask: partitionFloor, answer: nothing },
+  /**
+   * Whether the peer holds just these tombstones on its disk, in their order; it stores those that it holds less
+   * than. One beside a damaged record, or a greater one, is not confirmed.
+   */
+  confirmTombstones: {
+    ask: shape({ partition: uint, tombstones: list(tombstone, 1_000) }),
+    answer: shape({ confirmed: list(flag, 1_000) }),
+  },
+  /** Forgets tombstones that every owner has confirmed; the floor of the partition takes their place. */
+  collectTombstones: {
+    ask: shape({ partition: uint, tombstones: list(tombstone, 1_000) }),
+    answer: shape({ removed: uint }),
+  },
+  /** Hashes of nodes of the tree over those partitions that this node and `owner`, who asks, both own. */
+  tree: {
+    ask: shape({ owner: text, level: uint, nodes: list(uint, 65_536) }),
+    answer: shape({ hashes: list(text, 65_536) }),
+  },
+  /** Values in the partitions of which this node is the first owner that is not among `down`. */
+  counts: {
+    ask: shape({ down: list(text) }),
+    answer: shape({ partitions: uint, values: uint, valueBytes: uint }),
+  },
+  /** A part of this node's ordered key index; and the partitions of keys left out because they are damaged. */
+  listKeys: {
+    ask: shape({ prefix: text, after: optional(text), limit: uint }),
+    answer: shape({
+      entries: list(shape({ key: text, partition: uint, head })),
+      next: optional(text),
+      damaged: list(uint),
+    }),
+  },
+  /** Asks to be taken into the ring. */
+  join: {
+    ask: shape({
+      address: text,
+      storeId: text,
+      incarnation: uint,
+      weight: optional(positive),
+      zone: optional(text),
+    }),
+    answer: shape({ ring }),
+  },
+  /**
+   * "This is the hash of what I know": answered with all the peer knows, unless that has the same hash, and with
+   * what its wall clock shows.
+   */
+  exchange: { ask: shape({ hash: text }), answer: shape({ ring: optional(ring), nowMs: uint }) },
+  /** Tells the peer what has changed. */
+  merge: { ask: shape({ ring }), answer: nothing },
+  /** Tells a node that still asks to be taken in that it has been, with all there is to know. */
+  welcome: { ask: shape({ ring }), answer: nothing },
+  /** Whether the peer itself reaches another node. */
+  probe: { ask: shape({ address: text }), answer: shape({ reached: flag }) },
+  /** How far the peer is in fetching its share of the newest layout of `live`, its own. */
+  progress: {
+    ask: nothing,
+    answer: shape({
+      live: text,
+      partitionsLeft: uint,
+      bytesLeft: optional(uint),
+      bytesPerSecond: uint,
+      error: optional(text),
+      diskFull: flag,
+    }),
+  },
+  startTask: { ask: shape({ id: text, kind: oneOf("balance") }), answer: nothing },
+  task: { ask: shape({ id: text }), answer: shape({ task: optional(task) }) },
+} as const;
+
+/** Name of an operation. */
+export type Operation = keyof typeof OPERATIONS;
+/** What an operation is asked with. */
+export type Ask<Op extends Operation> = Decoded<(typeof OPERATIONS)[Op]["ask"]>;
+/** What it answers. */
+export type Answer<Op extends Operation> = Decoded<(typeof OPERATIONS)[Op]["answer"]>;
