@@ -21,7 +21,6 @@ import {
   keepLeftovers,
   lateChunks,
   showEarly,
-  withoutFloors,
   writeBlindly,
 } from "./planted_storage.ts";
 import type { SwarmOptions } from "./swarm.ts";
@@ -177,9 +176,6 @@ export const MUTANTS: readonly Mutant[] = [
     setAside: withoutIdentity,
     storage: (storage, host) => keepLeftovers(storage, host),
   }, { plan: "random", operatorPauseMs: 300, faultPauseMs: 3_000 }),
-  mutant("does not keep the floor of what it has collected", "promise 5", {
-    store: (store) => withoutFloors(store),
-  }),
   mutant("skips the first phase of a strong write", "linearizability of strong operations", {
     transport: (transport) =>
       answering(transport, "survey", () => ({

@@ -24,14 +24,6 @@ export function lateChunks(store: Store, sleep: Sleep): Store {
   });
 }
 
-/** A store that does not keep floors: after a restart nothing says what was collected. */
-export function withoutFloors(store: Store): Store {
-  return withCommit(store, (mutations, checks) => {
-    const kept = mutations.filter(({ key }) => key[0] !== "floor");
-    return kept.length === 0 ? Promise.resolve(true) : store.commit(kept, checks);
-  });
-}
-
 /** A store whose commits take effect by halves, with a moment between them. */
 export function halfCommits(store: Store, sleep: Sleep): Store {
   return withCommit(store, async (mutations, checks) => {
