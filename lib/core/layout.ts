@@ -144,6 +144,11 @@ export function liveOwners(live: LiveLayouts, partition: number): OwnerId[] {
   return [...new Set(eachLayout(live).flatMap((layout) => layout.owners(partition)))];
 }
 
+/** Whether a store is an owner that holds its share of a partition, and so no leftovers. */
+export function ownsInBase(live: LiveLayouts, partition: number, owner: OwnerId): boolean {
+  return live.base.owners(partition).includes(owner);
+}
+
 /** Stores that are members of any live layout, each once. */
 export function liveIds(live: LiveLayouts): OwnerId[] {
   return [...new Set(eachLayout(live).flatMap((layout) => layout.ids))];

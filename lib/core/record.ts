@@ -86,6 +86,11 @@ export function compareHeads(
   return compareVersions(a.version, b.version) || Number(a.kind === "expired") - Number(b.kind === "expired");
 }
 
+/** Whether a record wins over what is held, if anything is. */
+export function isNewer(head: RecordHead, than: RecordHead | undefined): boolean {
+  return than === undefined || compareHeads(head, than) > 0;
+}
+
 /** Number of chunks of a value that long. */
 export function chunkCount(valueBytes: number): number {
   return Math.ceil(valueBytes / CHUNK_BYTES);

@@ -4,7 +4,7 @@ import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Background } from "./background.ts";
 import { type BalanceDeps, compareShared } from "./balance.ts";
-import { isLayoutMismatch } from "./exchange.ts";
+import { isLayoutMismatch } from "./layout_mismatch.ts";
 import { emptyTask, noteFailure } from "./tasks.ts";
 
 /** Time between two rounds where nothing else is said; each pause is drawn between half of it and one and a half. */

@@ -32,6 +32,9 @@ export interface BackgroundView {
   readonly completedMs?: number;
 }
 
+/** Waits until that many bytes may be used. */
+export type Pace = (bytes: number) => Promise<void>;
+
 /** A debt of this many milliseconds is not slept off at once: short sleeps are not exact. */
 const MIN_SLEEP_MS = 20;
 

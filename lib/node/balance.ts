@@ -1,7 +1,9 @@
 import { addressOf, type LiveLayouts, liveOwners, type OwnerId } from "../core/layout.ts";
 import { compareOptionalVersions, type Version } from "../core/hlc.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
-import { type Exchange, isLayoutMismatch, layoutsChanged, type Pace } from "./exchange.ts";
+import type { Pace } from "./background.ts";
+import type { Exchange } from "./exchange.ts";
+import { isLayoutMismatch, layoutsChanged } from "./layout_mismatch.ts";
 import type { PartitionTrees } from "./partition_trees.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";

@@ -1,11 +1,10 @@
 import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions } from "../core/hlc.ts";
-import { addressOf, type LiveLayouts, type OwnerId } from "../core/layout.ts";
+import { addressOf, type LiveLayouts, type OwnerId, ownsInBase } from "../core/layout.ts";
 import {
-  CHUNK_BYTES,
-  chunkCount,
   compareHeads,
   headOf,
+  isNewer,
   type RecordHead,
   type StoredRecord,
   type ValueRecord,
@@ -13,7 +12,11 @@ import {
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Answer } from "../wire.ts";
+import type { Pace } from "./background.ts";
+import { BlobPulls, BULK, type PullSource } from "./blob_pulls.ts";
 import type { Place } from "./damage.ts";
+import { inParallel } from "./in_parallel.ts";
+import { layoutsChanged } from "./layout_mismatch.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { PullTicket, Storage, WriteOutcome } from "./storage.ts";
@@ -23,16 +26,10 @@ import { noteFailure, type Task } from "./tasks.ts";
 const PAGE_KEYS = 500;
 /** Records on their way at the same time. */
 const PARALLEL_RECORDS = 32;
-/** Chunks of a large value per message. */
-export const CHUNKS_PER_MESSAGE = 12;
 /** How long scanning or digesting may take: at the first time it reads all heads from the disk. */
 const LOOK_TIMEOUT_MS = 15_000;
-/** How long moving one message of chunks may take. */
-const BULK_TIMEOUT_MS = 30_000;
 /** Times a record is asked for anew because tombstones were collected meanwhile, or it was replaced. */
 const PULL_ATTEMPTS = 5;
-/** Silence after which a large value that is on its way is asked for once more. */
-const PULL_SILENT_MS = 2_000;
 /** Large values that are fetched once all small records are here; more of them are fetched as they come. */
 const MAX_DEFERRED = 10_000;
 /** Bytes of a record beside its key and its value, roughly. */
@@ -53,36 +50,13 @@ export interface ExchangeScope {
   readonly pulled?: (partition: number) => void;
 }
 
-/** Waits until that many bytes may be used. */
-export type Pace = (bytes: number) => Promise<void>;
-
 interface Entry {
   readonly key: string;
   readonly head: RecordHead;
 }
 
-/** A large value on its way to this node. */
-interface Pull {
-  readonly held: Promise<boolean>;
-  /** When the last of its chunks arrived, by the monotonic clock; Infinity while its rate has it wait. */
-  heardMs: number;
-}
-
-/** Where records are fetched from, under which layouts. */
-export type PullSource = Pick<ExchangeScope, "peer" | "live"> & {
-  readonly signal?: AbortSignal;
-  readonly pace?: Pace;
-  /** Whether what is fetched takes the place of a record that is damaged here; see `WriteRequest`. */
-  readonly mends?: boolean;
-};
-
 /** Whom one key is fetched from for a task. */
-export type FetchScope = PullSource & Pick<ExchangeScope, "task">;
-
-interface ChunkSource extends PullSource {
-  /** Says that it goes on, or that it waits for its rate. */
-  noteProgress(waits: boolean): void;
-}
+type FetchScope = PullSource & Pick<ExchangeScope, "task">;
 
 /**
  * Compares this node's partitions with another owner's and moves what is newer.
@@ -92,17 +66,12 @@ interface ChunkSource extends PullSource {
 export class Exchange {
   readonly #storage: Storage;
   readonly #peers: Peers;
-  readonly #random: Random;
-  readonly #clock: Clock;
+  readonly #blobs: BlobPulls;
   readonly #keeper: RingKeeper;
-  /** Large values on their way to this node, by key and version: however many ask for one, it is fetched once. */
-  readonly #pulls = new Map<string, Pull>();
-
   constructor(deps: { storage: Storage; peers: Peers; random: Random; clock: Clock; keeper: RingKeeper }) {
     this.#storage = deps.storage;
     this.#peers = deps.peers;
-    this.#random = deps.random;
-    this.#clock = deps.clock;
+    this.#blobs = new BlobPulls(deps);
     this.#keeper = deps.keeper;
   }
 
@@ -176,54 +145,11 @@ export class Exchange {
   /** Stores a record that the source has answered with; whether this node holds it, or a newer one, afterwards. */
   async #take(source: PullSource, place: Place, record: StoredRecord, ticket: PullTicket): Promise<boolean> {
     if (record.kind === "value" && record.body.kind === "blob") {
-      return await this.#takeBlob(source, place, record, { from: record.body.id, ticket });
+      const blob = { place, record, blobId: record.body.id };
+      return await this.#blobs.take(source, blob, (copy) => this.#store(source, place, copy, ticket));
     }
     await source.pace?.(inlineBytes(place, record));
     return await this.#store(source, place, record, ticket) !== "collected";
-  }
-
-  async #takeBlob(
-    source: PullSource,
-    place: Place,
-    record: ValueRecord,
-    blob: { readonly from: string; readonly ticket: PullTicket },
-  ): Promise<boolean> {
-    const fromOwner = ownsInBase(source.live, place.partition, source.peer);
-    const name = JSON.stringify([place.key, record.version, fromOwner]);
-    const nowMs = this.#clock.monotonicMs();
-    const known = this.#pulls.get(name);
-    // One that has fallen silent may wait for a node that is gone: nobody else is to wait for it.
-    if (known !== undefined && nowMs - known.heardMs < PULL_SILENT_MS) return await known.held;
-    const noteProgress = (waits: boolean): void =>
-      void (pull.heardMs = waits ? Infinity : this.#clock.monotonicMs());
-    const held = this.#copyBlob({ ...source, noteProgress }, place, record, blob);
-    const pull = { held, heardMs: nowMs };
-    this.#pulls.set(name, pull);
-    return await held.finally(() => {
-      if (this.#pulls.get(name) === pull) this.#pulls.delete(name);
-    });
-  }
-
-  async #copyBlob(
-    source: ChunkSource,
-    place: Place,
-    record: ValueRecord,
-    { from, ticket }: { readonly from: string; readonly ticket: PullTicket },
-  ): Promise<boolean> {
-    const [held] = await this.#storage.heads([place]);
-    if (!isNewer(headOf(record), held)) return true;
-    // An id of its own: this copy shares its chunks with no other upload to this node.
-    const id = this.#random.hex(16);
-    await this.#storage.openUpload(id);
-    try {
-      await this.#copyChunks(source, place, { from, to: id, chunks: chunkCount(record.valueBytes) });
-      const outcome = await this.#store(source, place, { ...record, body: { kind: "blob", id } }, ticket);
-      if (outcome !== "stored") await this.#storage.abortUpload(id);
-      return outcome !== "collected";
-    } catch (error) {
-      await this.#storage.abortUpload(id).catch(() => {});
-      throw error;
-    }
   }
 
   /**
@@ -249,28 +175,6 @@ export class Exchange {
       if (heads[0] === undefined || compareHeads(heads[0], headOf(record)) !== 0) return kind;
     }
     return "collected";
-  }
-
-  /** Fetches one message of chunks while the one before is being stored. */
-  async #copyChunks(
-    source: ChunkSource,
-    place: Place,
-    blob: { readonly from: string; readonly to: string; readonly chunks: number },
-  ): Promise<void> {
-    let storing: Promise<void> = Promise.resolve();
-    for (let first = 0; first < blob.chunks; first += CHUNKS_PER_MESSAGE) {
-      source.signal?.throwIfAborted();
-      const count = Math.min(CHUNKS_PER_MESSAGE, blob.chunks - first);
-      if (source.pace !== undefined) await waitFor(source, source.pace, count * CHUNK_BYTES);
-      const ask = { blobId: blob.from, first, count, place };
-      const { chunks } = await this.#peers.ask(source.peer, undefined, "readChunks", ask, BULK);
-      source.noteProgress(false);
-      await storing;
-      storing = this.#storage.writeChunks(blob.to, first, chunks);
-      // Whoever throws before this is awaited must not leave it unhandled.
-      storing.catch(() => {});
-    }
-    await storing;
   }
 
   /** Partitions of the scope in which the two sides do not hold the same. */
@@ -378,7 +282,7 @@ export class Exchange {
     place: Place,
     record: ValueRecord,
   ): Promise<boolean> {
-    const timeoutMs = BULK_TIMEOUT_MS + record.valueBytes / SLOWEST_BYTES_PER_MS;
+    const timeoutMs = BULK.timeoutMs + record.valueBytes / SLOWEST_BYTES_PER_MS;
     const ask = { ...place, record, source };
     const { held } = await this.#peers.ask(to.peer, to.live, "pullRecord", ask, { lane: "own", timeoutMs });
     return held;
@@ -394,39 +298,12 @@ export class Exchange {
   }
 }
 
-/** Others must not take a value for fallen silent that only waits for its rate. */
-async function waitFor(source: ChunkSource, pace: Pace, bytes: number): Promise<void> {
-  source.noteProgress(true);
-  await pace(bytes);
-  source.noteProgress(false);
-}
-
 /** What sending a record costs, roughly, where its bytes are in it. */
 function inlineBytes(place: { readonly key: string }, record: StoredRecord): number {
   return RECORD_BYTES + place.key.length + (record.kind === "value" ? record.valueBytes : 0);
 }
 
 const LOOK = { lane: "own", timeoutMs: LOOK_TIMEOUT_MS } as const;
-const BULK = { lane: "own", timeoutMs: BULK_TIMEOUT_MS } as const;
-
-/** Runs `work` for all items, at most `width` at a time; throws the first failure once all have ended. */
-export async function inParallel<T>(
-  items: readonly T[],
-  width: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  let failure: { readonly error: unknown } | undefined;
-  const worker = async () => {
-    while (next < items.length && failure === undefined) {
-      const item = items[next++]!;
-      await work(item).catch((error) => failure ??= { error });
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
-  if (failure !== undefined) throw failure.error;
-}
-
 function damagedThere(peer: OwnerId, partition: number): DhtError {
   const node = addressOf(peer);
   return new DhtError(
@@ -436,23 +313,4 @@ function damagedThere(peer: OwnerId, partition: number): DhtError {
       node,
     },
   );
-}
-
-/** What work ends with that the layouts have overtaken: it begins anew. */
-export function layoutsChanged(): DhtError {
-  return new DhtError("layout_mismatch", "Cannot go on: the layouts changed meanwhile");
-}
-
-/** Whether what a peer asked for was refused because the ring has moved on: the work begins anew. */
-export function isLayoutMismatch(error: unknown): boolean {
-  return error instanceof DhtError && error.code === "layout_mismatch";
-}
-
-/** Whether a node is an owner that holds its share of a partition, and so no leftovers. */
-function ownsInBase(live: LiveLayouts, partition: number, owner: OwnerId): boolean {
-  return live.base.owners(partition).includes(owner);
-}
-
-function isNewer(head: RecordHead, than: RecordHead | undefined): boolean {
-  return than === undefined || compareHeads(head, than) > 0;
 }

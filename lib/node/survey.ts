@@ -5,7 +5,7 @@ import { addressOf, type LiveLayouts, type OwnerId, writeNeeds } from "../core/l
 import { allOwners, isMet, isReachable, type QuorumNeed } from "../core/quorum.ts";
 import type { Answer } from "../wire.ts";
 import type { Place } from "./coordinator.ts";
-import { isLayoutMismatch } from "./exchange.ts";
+import { isLayoutMismatch } from "./layout_mismatch.ts";
 import { asDhtError, type Peers } from "./peers.ts";
 
 /** What a majority of the owners, in each live layout, know of a key. */

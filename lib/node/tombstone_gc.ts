@@ -2,7 +2,7 @@ import { isChanging, type LiveLayouts } from "../core/layout.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { BackgroundTask } from "./background.ts";
-import { isLayoutMismatch, layoutsChanged } from "./exchange.ts";
+import { isLayoutMismatch, layoutsChanged } from "./layout_mismatch.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage, TombstoneName } from "./storage.ts";

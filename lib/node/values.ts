@@ -15,7 +15,7 @@ import {
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
-import { CHUNKS_PER_MESSAGE } from "./exchange.ts";
+import { CHUNKS_PER_MESSAGE } from "./blob_pulls.ts";
 import { asDhtError, type AskOptions, CALL_TIMEOUT_MS, type Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { ByteRange, FoundValue, PutOptions, Written } from "./service.ts";

@@ -6,7 +6,7 @@ import type { StoredRecord } from "../core/record.ts";
 import { WriteState } from "../core/write_state.ts";
 import type { Answer } from "../wire.ts";
 import type { Place } from "./coordinator.ts";
-import { isLayoutMismatch } from "./exchange.ts";
+import { isLayoutMismatch } from "./layout_mismatch.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
 import { asDhtError, type Peers } from "./peers.ts";
 import type { Written } from "./service.ts";

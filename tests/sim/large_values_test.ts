@@ -4,7 +4,7 @@ import { DhtError } from "../../lib/core/errors.ts";
 import { addressOf } from "../../lib/core/layout.ts";
 import { partitionOf } from "../../lib/core/partition.ts";
 import { CHUNK_BYTES, INLINE_MAX_BYTES } from "../../lib/core/record.ts";
-import { CHUNKS_PER_MESSAGE } from "../../lib/node/exchange.ts";
+import { CHUNKS_PER_MESSAGE } from "../../lib/node/blob_pulls.ts";
 import { concatChunks } from "../../lib/node/byte_reader.ts";
 import { bodyOf, makePayload, readPayload } from "./payload.ts";
 import { nodeAt, runningAt, Simulation } from "./simulation.ts";
