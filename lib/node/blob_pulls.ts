@@ -87,14 +87,14 @@ export class BlobPulls {
     if (!isNewer(headOf(record), held)) return true;
     // An id of its own: this copy shares its chunks with no other upload to this node.
     const id = this.#random.hex(16);
-    await this.#storage.openUpload(id);
+    await this.#storage.blobs.openUpload(id);
     try {
       await this.#copyChunks(source, blob, id);
       const outcome = await store({ ...record, body: { kind: "blob", id } });
-      if (outcome !== "stored") await this.#storage.abortUpload(id);
+      if (outcome !== "stored") await this.#storage.blobs.abortUpload(id);
       return outcome !== "collected";
     } catch (error) {
-      await this.#storage.abortUpload(id).catch(() => {});
+      await this.#storage.blobs.abortUpload(id).catch(() => {});
       throw error;
     }
   }
@@ -115,7 +115,7 @@ export class BlobPulls {
       const { chunks } = await this.#peers.ask(source.peer, undefined, "readChunks", ask, BULK);
       source.noteProgress(false);
       await storing;
-      storing = this.#storage.writeChunks(toId, first, chunks);
+      storing = this.#storage.blobs.writeChunks(toId, first, chunks);
       // Whoever throws before this is awaited must not leave it unhandled.
       storing.catch(() => {});
     }

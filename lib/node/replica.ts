@@ -211,18 +211,18 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
       return { heads, floors: floorsOf(storage, new Set(items.map(({ partition }) => partition))) };
     },
     readChunks: async ({ blobId, first, count, place }) => ({
-      chunks: await storage.readChunks(blobId, first, count, place),
+      chunks: await storage.blobs.readChunks(blobId, first, count, place),
     }),
     openUpload: async ({ id }) => {
-      await storage.openUpload(id);
+      await storage.blobs.openUpload(id);
       return {};
     },
     writeChunks: async ({ id, first, chunks }) => {
-      await storage.writeChunks(id, first, chunks);
+      await storage.blobs.writeChunks(id, first, chunks);
       return {};
     },
     abortUpload: async ({ id }) => {
-      await storage.abortUpload(id);
+      await storage.blobs.abortUpload(id);
       return {};
     },
     pullRecord: async ({ partition, key, record, source }) => {

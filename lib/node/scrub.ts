@@ -121,7 +121,7 @@ export class Scrub {
     if (storage.damagedRecords().length > 0) return false;
     let freed = 0;
     for (const blobId of strays) {
-      if (await storage.freeStrayBlob(blobId)) freed++;
+      if (await storage.blobs.freeStray(blobId)) freed++;
     }
     if (freed > 0) {
       log.event("info", "strays_freed", "Freed large values that no record names any more", { freed });
@@ -136,7 +136,7 @@ export class Scrub {
       const count = Math.min(MAX_CHUNKS_PER_CALL, chunks - first);
       await background.scrub.pace(count * CHUNK_BYTES, this.#signal);
       try {
-        await storage.readChunks(blobId, first, count, place);
+        await storage.blobs.readChunks(blobId, first, count, place);
       } catch (error) {
         if (isDamage(error)) return;
         throw error;

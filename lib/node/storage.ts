@@ -4,12 +4,13 @@ import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
-import type { Store, StoreKey } from "../ports/store.ts";
+import type { Store } from "../ports/store.ts";
 import { Applier } from "./applier.ts";
+import { Blobs } from "./blobs.ts";
 import { ClaimedStore } from "./claimed_store.ts";
-import type { DamageList, Place, Strictness } from "./damage.ts";
+import { FoundDamage, type Place, type Strictness } from "./damage.ts";
 import { Digests, type PartitionDigest } from "./digests.ts";
-import { chunkKey, isDamage } from "./entries.ts";
+import { isDamage } from "./entries.ts";
 import type { PullTicket } from "./floors.ts";
 import { Hints } from "./hints.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
@@ -26,7 +27,6 @@ import { ScrubReader } from "./scrub_reader.ts";
 import { stateCost } from "./state_blobs.ts";
 import type { StorageStats } from "./storage_stats.ts";
 import { loadStoredState, type StoredState } from "./stored_state.ts";
-import { assertChunkRange, assertChunks, assertUploadId, CHECKSUM_BYTES, verifiedChunk } from "./uploads.ts";
 import {
   collectChange,
   dropChange,
@@ -66,10 +66,6 @@ export interface ScanPage extends PartitionPage {
 
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
 const OWNER_BYTES = 16;
-const MAX_DAMAGED_KEYS = 10_000;
-// A session's entry, its key, and that of the garbage it may become.
-const SESSION_COST = { bytes: 4_000, keyBytes: 200, mutations: 2 };
-const CHUNK_KEY_BYTES = 90;
 
 /**
  * All that a node keeps: records, values in chunks, its own state, over one
@@ -91,13 +87,15 @@ export class Storage {
   readonly #writer: GroupCommit;
   readonly #applier: Applier;
   readonly #digests: Digests;
+  readonly #damage: FoundDamage;
+  /** Values in chunks. */
+  readonly blobs: Blobs;
   /** Verifies what is on the disk. */
   readonly scrubber: ScrubReader;
   /** What other owners missed. */
   readonly hints: Hints;
   #state: StoredState;
   #mustRecover = false;
-  #foundDamaged = 0;
   #collecting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -114,20 +112,31 @@ export class Storage {
     this.#store = store;
     this.#tables = new RecordTables(deps.cacheBytes ?? DEFAULT_CACHE_BYTES);
     this.#applier = new Applier(store, this.#tables, deps.log);
-    const damage: DamageList = {
-      add: (place) => this.#noteDamage(place),
-      has: (key) => this.#state.books.damaged.has(key),
-    };
+    const books = () => this.#state.books;
+    const damage = this.#damage = new FoundDamage({
+      list: () => books().damaged,
+      log: deps.log,
+      doubt: (partition) => this.#digests.doubt(partition),
+    });
     this.#reader = new RecordReader(store, this.#tables, damage);
     this.#digests = new Digests({ store, damage, settle: (partition) => this.#settle(partition) });
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
       changed: (entry, before) => this.#digests.note(entry, before),
-      damaged: (place) => this.#noteDamage(place),
+      damaged: (place) => damage.add(place),
       committed: () => this.#applier.kick(),
       unknown: () => this.#mustRecover = true,
     });
-    this.scrubber = new ScrubReader({ store, tables: this.#tables, damage, books: () => this.#state.books });
+    const scrubber = this.scrubber = new ScrubReader({ store, tables: this.#tables, damage, books });
+    this.blobs = new Blobs({
+      store,
+      reader: this.#reader,
+      scrubber,
+      damage,
+      books,
+      assertServing: () => this.#assertServing(),
+      submit: (make) => this.#submit(make),
+    });
     this.hints = new Hints(store, (change) => this.#submit(() => change));
     this.#state = state;
     this.#adopt(state);
@@ -169,68 +178,6 @@ export class Storage {
    */
   write(request: WriteRequest): Promise<WriteOutcome> {
     return this.#submit(() => writeChange(request, () => this.#state.books));
-  }
-
-  /**
-   * Opens an upload: chunks may be written until a record takes them over or it is aborted. Opening again is
-   * harmless. The id must never have been used before on any node: 1 to 64 letters, digits, dots or dashes.
-   *
-   * @throws {DhtError} "overloaded" where too many are open; "upload_incomplete" where that upload has ended.
-   */
-  async openUpload(id: string): Promise<void> {
-    assertUploadId(id);
-    await this.#submit(() => ({
-      cost: SESSION_COST,
-      probe: chunkKey(id, 0),
-      decide: (batch, { probed }) => {
-        const { uploads, garbage } = this.#state.books;
-        uploads.open(batch, id, { used: probed, garbage });
-      },
-    }));
-  }
-
-  /**
-   * Stores consecutive chunks, at most 12; all of a value but its last have `CHUNK_BYTES`. Storing the same
-   * again is harmless.
-   *
-   * @throws {DhtError} "upload_incomplete" where the upload is not open.
-   */
-  async writeChunks(id: string, firstIndex: number, chunks: readonly Uint8Array[]): Promise<void> {
-    assertChunks(firstIndex, chunks);
-    const keyBytes = SESSION_COST.keyBytes + chunks.length * CHUNK_KEY_BYTES;
-    const bytes = chunks.reduce((sum, chunk) => sum + CHECKSUM_BYTES + chunk.length, SESSION_COST.bytes);
-    await this.#submit(() => ({
-      cost: { keyBytes, bytes: bytes + keyBytes, mutations: SESSION_COST.mutations + chunks.length },
-      decide: (batch) => this.#state.books.uploads.write(batch, id, firstIndex, chunks),
-    }));
-  }
-
-  /** Ends an upload that no record has taken over; otherwise does nothing. */
-  abortUpload(id: string): Promise<void> {
-    return this.#submit(() => ({
-      cost: SESSION_COST,
-      decide: (batch) => this.#state.books.uploads.abort(batch, id, this.#state.books.garbage),
-    }));
-  }
-
-  /**
-   * Consecutive chunks of a blob, at most 12, verified.
-   *
-   * @param place Whose value they are of, as far as the caller knows: if so, damage is that record's.
-   * @throws {DhtError} "corrupt_value" where one is damaged or not (or no longer) here.
-   */
-  async readChunks(blobId: string, firstIndex: number, count: number, place?: Place): Promise<Uint8Array[]> {
-    this.#assertServing();
-    assertChunkRange(firstIndex, count);
-    this.#state.books.garbage.touch(blobId);
-    const keys = Array.from({ length: count }, (_, i): StoreKey => chunkKey(blobId, firstIndex + i));
-    const entries = await this.#store.getMany(keys);
-    try {
-      return entries.map((entry, i) => verifiedChunk(entry?.value, blobId, firstIndex + i));
-    } catch (error) {
-      if (place !== undefined && isDamage(error)) await this.#noteDamagedBlob(place, blobId);
-      throw error;
-    }
   }
 
   /**
@@ -340,7 +287,7 @@ export class Storage {
   async collectGarbage(): Promise<void> {
     this.#assertServing();
     this.#applier.retry();
-    await Promise.all(this.#state.books.uploads.idle().map((id) => this.#closeIdle(id)));
+    await this.blobs.closeIdleUploads();
     await (this.#collecting ??= this.#state.books.garbage.collect(this.#store)
       .finally(() => this.#collecting = undefined));
   }
@@ -372,7 +319,7 @@ export class Storage {
       openUploads: uploads.size,
       garbageBlobs: garbage.size,
       damagedRecords: damaged.size,
-      foundDamaged: this.#foundDamaged,
+      foundDamaged: this.#damage.found,
       diskFull: this.#store.full,
     };
   }
@@ -440,16 +387,6 @@ export class Storage {
     this.#writer.continueAfter(state.table.journalSeqs.at(-1) ?? -1);
   }
 
-  #closeIdle(id: string): Promise<void> {
-    return this.#submit(() => ({
-      cost: SESSION_COST,
-      decide: (batch) => {
-        const { uploads, garbage } = this.#state.books;
-        if (uploads.isIdle(id)) uploads.abort(batch, id, garbage);
-      },
-    }));
-  }
-
   /** Puts all that was committed before in its place, of one partition or of all; gives what a full disk keeps from it. */
   async #settle(partition?: number): Promise<Overlay> {
     if (partition !== undefined && !this.#tables.touches(partition)) return NO_OVERLAY;
@@ -464,50 +401,12 @@ export class Storage {
 
   /** Records found damaged and not mended yet. */
   damagedRecords(): Place[] {
-    return [...this.#state.books.damaged].map(([key, partition]) => ({ partition, key }));
+    return this.#damage.places();
   }
 
   /** Removes a record that is damaged still, of whose key no other owner holds any. Returns whether it did. */
   forgetDamaged(place: Place, ticket: PullTicket): Promise<boolean> {
     return this.#submit(() => forgetChange(place, ticket, () => this.#state.books));
-  }
-
-  /**
-   * Has chunks freed that no record names: those of one that was damaged beyond telling which they were. Returns
-   * whether they were not being freed before. The caller has made sure that no record names them.
-   */
-  async freeStrayBlob(blobId: string): Promise<boolean> {
-    const chunks = await this.scrubber.chunksOf(blobId);
-    return await this.#submit(() => ({
-      cost: SESSION_COST,
-      decide: (batch) => {
-        const { uploads, garbage } = this.#state.books;
-        if (chunks === 0 || uploads.has(blobId) || garbage.has(blobId)) return false;
-        garbage.addUpload(batch, blobId, chunks);
-        return true;
-      },
-    }));
-  }
-
-  async #noteDamagedBlob(place: Place, blobId: string): Promise<void> {
-    const record = await this.#reader.read(place.partition, place.key).catch(() => undefined);
-    // Another version since then has chunks of its own, and those of this one may be gone.
-    if (record?.kind === "value" && record.body.kind === "blob" && record.body.id === blobId) {
-      this.#noteDamage(place);
-    }
-  }
-
-  #noteDamage({ partition, key }: Place): void {
-    const { damaged } = this.#state.books;
-    if (damaged.has(key) || damaged.size >= MAX_DAMAGED_KEYS) return;
-    damaged.set(key, partition);
-    this.#foundDamaged++;
-    this.#log.event(
-      "warn",
-      "record_damaged",
-      `The copy of key ${JSON.stringify(key)} on this node is damaged`,
-    );
-    this.#digests.doubt(partition);
   }
 }
 

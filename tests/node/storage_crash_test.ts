@@ -55,7 +55,7 @@ async function workload(storage: Storage, clock: ManualClock, expected: Expectat
   await Promise.all([put("d", tombstone(2)), put("a", value(3)), putBlob("f", 2, "f2", 1_000_000)]);
   await upload(storage, "abandoned", blob(1, "abandoned", CHUNKED_BYTES).chunks);
   await upload(storage, "aborted", blob(1, "aborted", CHUNKED_BYTES).chunks);
-  await storage.abortUpload("aborted");
+  await storage.blobs.abortUpload("aborted");
   await Promise.all([drop("b", 1), put("g", value(1)), storage.flush(), putBlob("h", 1, "h1")]);
   await storage.raiseFloor(5, version(100));
   clock.advance(2 * MINUTE_MS);

@@ -46,7 +46,7 @@ Deno.test("storage given the disk is full when a blob's record is stored, then i
   await upload(storage, "x", chunks);
   disk.full = true;
   await assertFails("disk_full", () => write(storage, "a", { ...record, version: version(2) }));
-  await assertFails("disk_full", () => storage.openUpload("y"));
+  await assertFails("disk_full", () => storage.blobs.openUpload("y"));
   disk.full = false;
   assertEquals(storage.stats().openUploads, 1);
   assertEquals(storage.stats().garbageBlobs, 0);
@@ -197,10 +197,10 @@ for (const landed of [true, false]) {
     const { hooks, arm } = unknownOutcome("chunk", landed);
     const { storage } = await openStorage({ hooks });
     const { record, chunks } = blob(1, "x", CHUNKED_BYTES);
-    await storage.openUpload("x");
+    await storage.blobs.openUpload("x");
     arm();
-    await assertFails("store_failed", () => storage.writeChunks("x", 0, chunks));
-    await storage.writeChunks("x", 0, chunks);
+    await assertFails("store_failed", () => storage.blobs.writeChunks("x", 0, chunks));
+    await storage.blobs.writeChunks("x", 0, chunks);
     assertEquals((await write(storage, "a", record)).kind, "stored");
     await assertReadable(storage, record);
   });

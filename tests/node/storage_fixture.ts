@@ -119,9 +119,9 @@ export function blob(
 
 /** Uploads the chunks of a blob, in calls of at most 12, without the record. */
 export async function upload(storage: Storage, id: string, chunks: readonly Uint8Array[]): Promise<void> {
-  await storage.openUpload(id);
+  await storage.blobs.openUpload(id);
   for (let first = 0; first < chunks.length; first += 12) {
-    await storage.writeChunks(id, first, chunks.slice(first, first + 12));
+    await storage.blobs.writeChunks(id, first, chunks.slice(first, first + 12));
   }
 }
 
@@ -171,7 +171,7 @@ export async function assertReadable(storage: Storage, record: StoredRecord): Pr
   if (record.kind !== "value" || record.body.kind !== "blob") return;
   const hash = createHash("sha256");
   for (let at = 0, i = 0; at < record.valueBytes; at += CHUNK_BYTES, i++) {
-    for (const chunk of await storage.readChunks(record.body.id, i, 1)) hash.update(chunk);
+    for (const chunk of await storage.blobs.readChunks(record.body.id, i, 1)) hash.update(chunk);
   }
   assertEquals(encodeHex(hash.digest()), encodeHex(record.sha256));
 }

@@ -154,7 +154,7 @@ class Workload {
     const { record, chunks } = blob(wallMs, id, BLOB_BYTES);
     await upload(opened.storage, id, chunks);
     await this.#write(opened, key, record, this.#mode());
-    await opened.storage.abortUpload(id);
+    await opened.storage.blobs.abortUpload(id);
   }
 
   async #drop({ storage }: Opened, key: string, wallMs: number): Promise<void> {

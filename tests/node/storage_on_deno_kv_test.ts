@@ -78,7 +78,7 @@ Deno.test("storage on Deno KV given a blob is superseded, then its chunks are fr
     await storage.drop(place("a").partition, "a", value(1).version);
     clock.advance(60_000);
     await storage.collectGarbage();
-    await assertFails("corrupt_value", () => storage.readChunks("x", 0, 1));
+    await assertFails("corrupt_value", () => storage.blobs.readChunks("x", 0, 1));
     assertEquals(storage.stats().garbageBlobs, 0);
     await storage.close();
   });

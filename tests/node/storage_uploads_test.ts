@@ -32,9 +32,9 @@ Deno.test("storage given a blob was uploaded, then its record and chunks are rea
   await upload(storage, "x", chunks);
   assertEquals((await write(storage, "a", record)).kind, "stored");
   assertEquals(await read(storage, "a"), record);
-  assertEquals(await storage.readChunks("x", 0, 3), chunks);
+  assertEquals(await storage.blobs.readChunks("x", 0, 3), chunks);
   const restarted = await openStorage({ disk });
-  assertEquals(await restarted.storage.readChunks("x", 1, 2), chunks.slice(1));
+  assertEquals(await restarted.storage.blobs.readChunks("x", 1, 2), chunks.slice(1));
   assertEquals(await keysOnDisk(disk, ["upload"]), []);
 });
 
@@ -42,9 +42,9 @@ const INCOMPLETE: Record<string, (opened: Opened) => Promise<void>> = {
   "never opened": async () => {},
   "lacks a chunk in the middle": async ({ storage }) => {
     const { chunks } = blob(1, "x", THREE_CHUNKS);
-    await storage.openUpload("x");
-    await storage.writeChunks("x", 0, chunks.slice(0, 1));
-    await storage.writeChunks("x", 2, chunks.slice(2));
+    await storage.blobs.openUpload("x");
+    await storage.blobs.writeChunks("x", 0, chunks.slice(0, 1));
+    await storage.blobs.writeChunks("x", 2, chunks.slice(2));
   },
   "lacks the last chunk": async ({ storage }) => {
     await upload(storage, "x", blob(1, "x", 2 * CHUNK_BYTES).chunks);
@@ -60,7 +60,7 @@ const INCOMPLETE: Record<string, (opened: Opened) => Promise<void>> = {
   },
   "was aborted": async ({ storage }) => {
     await upload(storage, "x", blob(1, "x", THREE_CHUNKS).chunks);
-    await storage.abortUpload("x");
+    await storage.blobs.abortUpload("x");
   },
   "was idle for ten minutes": async (opened) => {
     await upload(opened.storage, "x", blob(1, "x", THREE_CHUNKS).chunks);
@@ -86,58 +86,59 @@ for (const [name, prepare] of Object.entries(INCOMPLETE)) {
 Deno.test("storage given chunks come twice and out of order, across a restart, then the upload is whole", async () => {
   const { storage, disk } = await openStorage();
   const { record, chunks } = blob(1, "x", 5 * CHUNK_BYTES + 1);
-  await storage.openUpload("x");
-  await storage.openUpload("x");
-  await storage.writeChunks("x", 4, chunks.slice(4));
-  await storage.writeChunks("x", 1, chunks.slice(1, 3));
+  await storage.blobs.openUpload("x");
+  await storage.blobs.openUpload("x");
+  await storage.blobs.writeChunks("x", 4, chunks.slice(4));
+  await storage.blobs.writeChunks("x", 1, chunks.slice(1, 3));
   const restarted = await openStorage({ disk });
-  await restarted.storage.writeChunks("x", 0, chunks.slice(0, 4));
-  await restarted.storage.writeChunks("x", 4, chunks.slice(4));
+  await restarted.storage.blobs.writeChunks("x", 0, chunks.slice(0, 4));
+  await restarted.storage.blobs.writeChunks("x", 4, chunks.slice(4));
   assertEquals((await write(restarted.storage, "a", record)).kind, "stored");
   await assertReadable(restarted.storage, record);
 });
 
 Deno.test("storage given chunks of an upload that is not open, then they are refused", async () => {
   const { storage } = await openStorage();
-  await assertFails("upload_incomplete", () => storage.writeChunks("x", 0, [Uint8Array.of(1)]));
+  await assertFails("upload_incomplete", () => storage.blobs.writeChunks("x", 0, [Uint8Array.of(1)]));
 });
 
 const MALFORMED: Record<string, (opened: Opened) => Promise<unknown>> = {
-  "no chunk": ({ storage }) => storage.writeChunks("x", 0, []),
-  "an empty chunk": ({ storage }) => storage.writeChunks("x", 0, [new Uint8Array()]),
-  "a chunk that is too long": ({ storage }) => storage.writeChunks("x", 0, [new Uint8Array(CHUNK_BYTES + 1)]),
-  "thirteen chunks": ({ storage }) => storage.writeChunks("x", 0, Array(13).fill(Uint8Array.of(1))),
-  "a negative index": ({ storage }) => storage.writeChunks("x", -1, [Uint8Array.of(1)]),
-  "an id with a slash": ({ storage }) => storage.openUpload("a/b"),
-  "an id of 65 letters": ({ storage }) => storage.openUpload("a".repeat(65)),
-  "a read of thirteen chunks": ({ storage }) => storage.readChunks("x", 0, 13),
+  "no chunk": ({ storage }) => storage.blobs.writeChunks("x", 0, []),
+  "an empty chunk": ({ storage }) => storage.blobs.writeChunks("x", 0, [new Uint8Array()]),
+  "a chunk that is too long": ({ storage }) =>
+    storage.blobs.writeChunks("x", 0, [new Uint8Array(CHUNK_BYTES + 1)]),
+  "thirteen chunks": ({ storage }) => storage.blobs.writeChunks("x", 0, Array(13).fill(Uint8Array.of(1))),
+  "a negative index": ({ storage }) => storage.blobs.writeChunks("x", -1, [Uint8Array.of(1)]),
+  "an id with a slash": ({ storage }) => storage.blobs.openUpload("a/b"),
+  "an id of 65 letters": ({ storage }) => storage.blobs.openUpload("a".repeat(65)),
+  "a read of thirteen chunks": ({ storage }) => storage.blobs.readChunks("x", 0, 13),
 };
 
 for (const [name, call] of Object.entries(MALFORMED)) {
   Deno.test(`storage given ${name}, then it throws RangeError`, async () => {
     const opened = await openStorage();
-    await opened.storage.openUpload("x");
+    await opened.storage.blobs.openUpload("x");
     await assertRejects(() => call(opened), RangeError);
   });
 }
 
 Deno.test("storage given two short chunks in an upload, then the second is refused", async () => {
   const { storage } = await openStorage();
-  await storage.openUpload("x");
-  await storage.writeChunks("x", 1, [Uint8Array.of(1)]);
-  await assertFails("bad_message", () => storage.writeChunks("x", 3, [Uint8Array.of(1)]));
+  await storage.blobs.openUpload("x");
+  await storage.blobs.writeChunks("x", 1, [Uint8Array.of(1)]);
+  await assertFails("bad_message", () => storage.blobs.writeChunks("x", 3, [Uint8Array.of(1)]));
   await assertFails(
     "bad_message",
-    () => storage.writeChunks("x", 3, [Uint8Array.of(1), new Uint8Array(CHUNK_BYTES)]),
+    () => storage.blobs.writeChunks("x", 3, [Uint8Array.of(1), new Uint8Array(CHUNK_BYTES)]),
   );
 });
 
 Deno.test("storage given 256 uploads are open, then another is refused until one ends", async () => {
   const { storage } = await openStorage();
-  await Promise.all(Array.from({ length: 256 }, (_, i) => storage.openUpload(`x${i}`)));
-  await assertFails("overloaded", () => storage.openUpload("more"));
-  await storage.abortUpload("x7");
-  await storage.openUpload("more");
+  await Promise.all(Array.from({ length: 256 }, (_, i) => storage.blobs.openUpload(`x${i}`)));
+  await assertFails("overloaded", () => storage.blobs.openUpload("more"));
+  await storage.blobs.abortUpload("x7");
+  await storage.blobs.openUpload("more");
 });
 
 Deno.test("storage given a blob is superseded, then its chunks are freed once unread for a minute", async () => {
@@ -146,7 +147,7 @@ Deno.test("storage given a blob is superseded, then its chunks are freed once un
   await write(storage, "a", value(2));
   clock.advance(59_999);
   await storage.collectGarbage();
-  await storage.readChunks("x", 0, 3);
+  await storage.blobs.readChunks("x", 0, 3);
   clock.advance(59_999);
   await storage.collectGarbage();
   assertEquals((await keysOnDisk(disk, ["chunk"])).length, 3);
@@ -154,7 +155,7 @@ Deno.test("storage given a blob is superseded, then its chunks are freed once un
   await storage.collectGarbage();
   assertEquals(await keysOnDisk(disk, ["chunk"]), []);
   assertEquals(await keysOnDisk(disk, ["garbage"]), []);
-  await assertFails("corrupt_value", () => storage.readChunks("x", 0, 1));
+  await assertFails("corrupt_value", () => storage.blobs.readChunks("x", 0, 1));
 });
 
 const ENDS_OF_A_BLOB: Record<string, (opened: Opened) => Promise<unknown>> = {
@@ -270,9 +271,12 @@ for (const [name, prepare] of Object.entries(ENDED)) {
     await storeBlob(opened.storage, "a", 1, "x", THREE_CHUNKS);
     await prepare(opened);
     if (name.includes("restart")) opened = await openStorage({ disk: opened.disk });
-    await assertFails("upload_incomplete", () => opened.storage.openUpload("x"));
-    await assertFails("upload_incomplete", () => opened.storage.writeChunks("x", 0, [Uint8Array.of(1)]));
-    await opened.storage.abortUpload("x");
+    await assertFails("upload_incomplete", () => opened.storage.blobs.openUpload("x"));
+    await assertFails(
+      "upload_incomplete",
+      () => opened.storage.blobs.writeChunks("x", 0, [Uint8Array.of(1)]),
+    );
+    await opened.storage.blobs.abortUpload("x");
     const record = (await read(opened.storage, "a"))!;
     await collectAll(opened);
     await assertReadable(opened.storage, record);
@@ -285,7 +289,7 @@ Deno.test("storage given the record and a late copy of its opening in one commit
   await upload(opened.storage, "x", chunks);
   const [stored, late] = await Promise.allSettled([
     write(opened.storage, "a", record),
-    opened.storage.openUpload("x"),
+    opened.storage.blobs.openUpload("x"),
   ]);
   assertEquals([stored.status, late.status], ["fulfilled", "rejected"]);
   await collectAll(opened);
@@ -296,24 +300,24 @@ Deno.test("storage given a chunk is damaged on the disk, then reading it says so
   const { storage, disk } = await openStorage();
   await storeBlob(storage, "a", 1, "x", THREE_CHUNKS);
   disk.corrupt(["chunk", "x", 1]);
-  assertEquals((await storage.readChunks("x", 0, 1)).length, 1);
-  await assertFails("corrupt_value", () => storage.readChunks("x", 0, 2));
-  await assertFails("corrupt_value", () => storage.readChunks("x", 2, 2));
+  assertEquals((await storage.blobs.readChunks("x", 0, 1)).length, 1);
+  await assertFails("corrupt_value", () => storage.blobs.readChunks("x", 0, 2));
+  await assertFails("corrupt_value", () => storage.blobs.readChunks("x", 2, 2));
 });
 
 Deno.test("storage given a value of thousands of chunks is aborted, then it is freed in bounded steps, across a restart", async () => {
   const { storage, clock, disk } = await openStorage();
   const chunk = new Uint8Array(CHUNK_BYTES);
-  await storage.openUpload("x");
+  await storage.blobs.openUpload("x");
   for (let first = 0; first < 4_200; first += 12) {
-    await storage.writeChunks("x", first, Array(12).fill(chunk));
+    await storage.blobs.writeChunks("x", first, Array(12).fill(chunk));
   }
-  await storage.abortUpload("x");
+  await storage.blobs.abortUpload("x");
   clock.advance(60_000);
   await storage.collectGarbage();
   assertEquals((await keysOnDisk(disk, ["chunk"])).length, 200);
   // Its first chunk is gone, but what is left would be freed under a new upload.
-  await assertFails("upload_incomplete", () => storage.openUpload("x"));
+  await assertFails("upload_incomplete", () => storage.blobs.openUpload("x"));
   const restarted = await openStorage({ disk, clock });
   clock.advance(60_000);
   await restarted.storage.collectGarbage();
@@ -346,8 +350,8 @@ Deno.test("storage given a blob is revived while another is freed, then it is ke
 Deno.test("storage given an idle upload goes on while it is being closed, then it stays open", async () => {
   const { storage, clock } = await openStorage();
   const { record, chunks } = blob(1, "x", THREE_CHUNKS);
-  await storage.openUpload("x");
+  await storage.blobs.openUpload("x");
   clock.advance(600_000);
-  await Promise.all([storage.writeChunks("x", 0, chunks), storage.collectGarbage()]);
+  await Promise.all([storage.blobs.writeChunks("x", 0, chunks), storage.collectGarbage()]);
   assertEquals((await write(storage, "a", record)).kind, "stored");
 });

@@ -198,7 +198,7 @@ async function bytesOf(
   if (record.body.kind === "inline") return record.body.bytes;
   const chunks: Uint8Array[] = [];
   for (let i = 0; i < chunkCount(record.valueBytes); i++) {
-    chunks.push(...await storage.readChunks(record.body.id, i, 1));
+    chunks.push(...await storage.blobs.readChunks(record.body.id, i, 1));
   }
   return concatChunks(chunks);
 }

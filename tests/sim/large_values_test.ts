@@ -43,8 +43,8 @@ Deno.test("quorum read given a large value that one owner missed and is slow to 
   const sim: Simulation = new Simulation({
     tampering: {
       storage: (storage, host) => {
-        const openUpload = storage.openUpload.bind(storage);
-        storage.openUpload = async (id) => {
+        const openUpload = storage.blobs.openUpload.bind(storage.blobs);
+        storage.blobs.openUpload = async (id) => {
           if (!host.address.startsWith("n3:")) return await openUpload(id);
           if (refuses) throw new DhtError("disk_full", "Cannot take it");
           fetches++;
@@ -74,8 +74,8 @@ Deno.test("download given a node joins and the owner it reads from dies, then it
   const sim: Simulation = new Simulation({
     tampering: {
       storage: (storage, host) => {
-        const readChunks = storage.readChunks.bind(storage);
-        storage.readChunks = (blobId, first, count) => {
+        const readChunks = storage.blobs.readChunks.bind(storage.blobs);
+        storage.blobs.readChunks = (blobId, first, count) => {
           read.add(host.address);
           return readChunks(blobId, first, count);
         };
