@@ -12,6 +12,9 @@ const PROBLEM_MAX_BYTES = 16 * 1024;
 /** Connections kept open to one peer while they are idle. */
 const IDLE_CONNECTIONS_PER_PEER = 64;
 
+/** Bytes of a message that are handed to `fetch` at a time: it cuts a longer piece into one of this size and a tiny one. */
+const PIECE_BYTES = 65_520;
+
 /**
  * A `Transport` over HTTP: each call is one POST on a kept-alive connection.
  *
@@ -94,8 +97,7 @@ export class HttpTransport implements Transport {
     return fetch(peerUrl(host), {
       method: "POST",
       headers: this.#headers,
-      // Messages are made here and never in shared memory, which is all that the type leaves open.
-      body: message as Uint8Array<ArrayBuffer>,
+      body: sentOnce(message),
       redirect: "manual",
       signal,
       client: this.#client,
@@ -129,6 +131,23 @@ export class HttpTransport implements Transport {
 /** Where a node takes messages. */
 export function peerUrl(address: string): string {
   return `${address.endsWith(":443") ? "https" : "http"}://${address}${PEER_PATH}`;
+}
+
+/**
+ * A message as a body that is sent at most once.
+ *
+ * Bytes `fetch` would send again by itself where a kept-alive connection ends before the answer, though the peer may
+ * have acted on them; and say that the connection was refused where the peer is gone by then. A stream it cannot repeat.
+ */
+function sentOnce(message: Uint8Array): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at < message.length) controller.enqueue(message.subarray(at, at + PIECE_BYTES));
+      at += PIECE_BYTES;
+      if (at >= message.length) controller.close();
+    },
+  }, { highWaterMark: 0 });
 }
 
 /** Why a call was ended from this side. */

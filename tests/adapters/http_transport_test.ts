@@ -162,6 +162,41 @@ for (const [what, says, expected] of strangers) {
   });
 }
 
+Deno.test("HttpTransport given a peer that dies of a message on a kept-alive connection, then sends it once and says so", async () => {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const address = `127.0.0.1:${listener.addr.port}`;
+  const transport = new HttpTransport();
+  const read: string[] = [];
+  const serving = (async () => {
+    for await (const connection of listener) {
+      read.push(await messageFrom(connection));
+      await connection.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+      read.push(await messageFrom(connection));
+      connection.close();
+    }
+  })();
+  const message = (text: string) => new TextEncoder().encode(text);
+  await transport.call(address, message("first"), AMPLE);
+  const error = await failure(() => transport.call(address, message("second"), AMPLE));
+  assertEquals([error.code, read], ["peer_unreachable", ["first", "second"]]);
+  assertMatch(error.message, /: connection lost$/);
+  transport.close();
+  listener.close();
+  await serving;
+});
+
+/** Reads one chunked request. */
+async function messageFrom(connection: Deno.Conn): Promise<string> {
+  let text = "";
+  while (!text.endsWith("\r\n0\r\n\r\n")) {
+    const buffer = new Uint8Array(4_096);
+    const count = await connection.read(buffer);
+    if (count === null) return `${text} cut short`;
+    text += new TextDecoder().decode(buffer.subarray(0, count));
+  }
+  return /\r\n(\w*)\r\n0\r\n\r\n$/.exec(text)?.[1] ?? "";
+}
+
 Deno.test("HttpTransport given a call under way, when it is closed, then the call fails", async () => {
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Response>();

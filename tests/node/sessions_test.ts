@@ -261,6 +261,26 @@ Deno.test("Sessions given a peer that forgets at once, then gives up after the s
   assertEquals([frames.length, acted.length], [4, 0]);
 });
 
+Deno.test("Sessions given a frame came twice and the refusal of the second is the answer, then does not repeat the call, and keeps its session", async () => {
+  const { start, caller, acted, frames, wire } = setUp();
+  start("b:1");
+  const sessions = caller();
+  await sessions.call("b:1", PING, AMPLE);
+  wire.change = async (frame, send) => {
+    await send(frame);
+    // As the transport tells of a refusal.
+    return await send(frame).catch((error) => {
+      throw new DhtError("peer_unreachable", "Cannot reach b:1: answered 400", {}, { cause: error });
+    });
+  };
+  for (let i = 0; i < 3; i++) {
+    assertEquals(await refused(() => sessions.call("b:1", PING, AMPLE)), "peer_unreachable");
+  }
+  delete wire.change;
+  await sessions.call("b:1", PING, AMPLE);
+  assertEquals([acted.length, frames.length], [5, 6]);
+});
+
 Deno.test("Sessions given a refusal that another node made, then does not repeat the call", async () => {
   const { start, caller, wire, nodes, acted } = setUp();
   start("b:1");
