@@ -118,10 +118,10 @@ export class Exchange {
   async pullRecord(source: PullSource, place: Place, record: ValueRecord): Promise<boolean> {
     const [held] = await this.#storage.heads([place]);
     if (!isNewer(headOf(record), held)) return true;
-    const floor = this.#storage.floor(place.partition);
+    const floor = this.#storage.tombstones.floor(place.partition);
     const isCovered = compareOptionalVersions(record.version, floor) <= 0;
     if (isCovered && !ownsInBase(source.live, place.partition, source.peer)) return false;
-    const ticket = this.#storage.pullTicket(place.partition);
+    const ticket = this.#storage.tombstones.pullTicket(place.partition);
     const { record: theirs } = await this.#peers.ask(source.peer, source.live, "read", place);
     if (theirs === undefined || compareHeads(headOf(theirs), headOf(record)) < 0) return false;
     return await this.#take(source, place, theirs, ticket);
@@ -130,7 +130,7 @@ export class Exchange {
   /** Fetches what the peer holds of a key now, if anything. */
   async fetch(scope: FetchScope, place: Place): Promise<void> {
     for (let attempt = 0; attempt < PULL_ATTEMPTS; attempt++) {
-      const ticket = this.#storage.pullTicket(place.partition);
+      const ticket = this.#storage.tombstones.pullTicket(place.partition);
       const { record } = await this.#peers.ask(scope.peer, scope.live, "read", place);
       // Gone from there since it was seen: purged, so its owners hold it, or a deletion that was collected.
       if (record === undefined) return;
@@ -170,7 +170,7 @@ export class Exchange {
       const write = { ...place, record, mode: "merge", ...(mends === true ? { mends } : {}) } as const;
       const { kind } = await this.#storage.write(fromOwner ? { ...write, pulled: ticket } : write);
       if (kind !== "collected" || !fromOwner) return kind;
-      ticket = this.#storage.pullTicket(place.partition);
+      ticket = this.#storage.tombstones.pullTicket(place.partition);
       const { heads } = await this.#peers.ask(peer, live, "heads", { items: [place], strict: true });
       if (heads[0] === undefined || compareHeads(heads[0], headOf(record)) !== 0) return kind;
     }
@@ -292,9 +292,11 @@ export class Exchange {
   async #adoptFloors(live: LiveLayouts, floors: Answer<"digests">["floors"]): Promise<void> {
     const higher = floors.filter(({ partition, floor }) =>
       !ownsInBase(live, partition, this.#keeper.selfId) &&
-      compareOptionalVersions(floor, this.#storage.floor(partition)) > 0
+      compareOptionalVersions(floor, this.#storage.tombstones.floor(partition)) > 0
     );
-    await Promise.all(higher.map(({ partition, floor }) => this.#storage.raiseFloor(partition, floor)));
+    await Promise.all(
+      higher.map(({ partition, floor }) => this.#storage.tombstones.raiseFloor(partition, floor)),
+    );
   }
 }
 

@@ -57,7 +57,7 @@ export async function setAsideLeftovers(deps: LeftoverDeps, scope: LeftoverScope
   for (const partition of (await storage.digests()).keys()) {
     const isGained = scope.live.newest.owners(partition).includes(keeper.selfId) &&
       !scope.live.base.owners(partition).includes(keeper.selfId);
-    if (isGained && storage.floor(partition) !== undefined) gained.push(partition);
+    if (isGained && storage.tombstones.floor(partition) !== undefined) gained.push(partition);
   }
   for (const partition of await unequal(deps, scope, gained)) await clear(deps, scope, partition);
 }
@@ -86,7 +86,7 @@ async function unequal(
 }
 
 async function clear(deps: LeftoverDeps, scope: LeftoverScope, partition: number): Promise<void> {
-  const floor = deps.storage.floor(partition)!;
+  const floor = deps.storage.tombstones.floor(partition)!;
   let after: string | undefined;
   do {
     scope.signal.throwIfAborted();

@@ -96,7 +96,7 @@ export class Mender {
     const { keeper, storage } = this.#deps;
     const { live } = keeper;
     // Before anybody is asked: what is collected from now on must not come back.
-    const ticket = storage.pullTicket(place.partition);
+    const ticket = storage.tombstones.pullTicket(place.partition);
     const replies = await this.#ask(place, live);
     const newest = newestOf(replies);
     if (!await this.#suffice(place, live, replies, newest?.head)) {
@@ -148,7 +148,7 @@ export class Mender {
     const floors = replies.flatMap(({ floors }) => floors.map(({ floor }) => floor));
     const highest = floors.sort(compareOptionalVersions).at(-1);
     // The others refuse what the deletion has deleted: so must this node, which has forgotten it, too.
-    if (highest !== undefined) await storage.raiseFloor(place.partition, highest);
+    if (highest !== undefined) await storage.tombstones.raiseFloor(place.partition, highest);
     await storage.forgetDamaged(place, ticket);
   }
 

@@ -248,14 +248,14 @@ function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
       floors: floorsOf(storage, partitions),
     }),
     raiseFloor: async ({ partition, floor }) => {
-      await storage.raiseFloor(partition, floor);
+      await storage.tombstones.raiseFloor(partition, floor);
       return {};
     },
     confirmTombstones: async ({ partition, tombstones }) => ({
-      confirmed: await storage.confirmTombstones(partition, tombstones),
+      confirmed: await storage.tombstones.confirm(partition, tombstones),
     }),
     collectTombstones: async ({ partition, tombstones }) => ({
-      removed: await storage.collectTombstones(partition, tombstones),
+      removed: await storage.tombstones.collect(partition, tombstones),
     }),
     tree: (ask) => treeHashes(deps, ask),
     counts: ({ down }) => countPrimary(deps, new Set(down)),
@@ -308,7 +308,7 @@ export async function answers(peers: Peers, ring: RingState, address: string): P
 async function survey({ storage, clock }: ReplicaDeps, place: Ask<"survey">): Promise<Answer<"survey">> {
   const [head] = await storage.heads([place], { strict: true });
   // After the record: what is collected in between is at or below the floor that is read now.
-  const floor = storage.floor(place.partition);
+  const floor = storage.tombstones.floor(place.partition);
   const nowMs = Math.max(0, Math.floor(clock.nowMs()));
   return { held: head?.version, hasValue: head?.kind === "value", floor, nowMs };
 }
@@ -319,8 +319,8 @@ function floorsOf(
   partitions: Iterable<number> | undefined,
 ): Answer<"digests">["floors"] {
   const found: { partition: number; floor: Version }[] = [];
-  for (const partition of partitions ?? storage.flooredPartitions()) {
-    const floor = storage.floor(partition);
+  for (const partition of partitions ?? storage.tombstones.flooredPartitions()) {
+    const floor = storage.tombstones.floor(partition);
     if (floor !== undefined) found.push({ partition, floor });
   }
   return found;

@@ -1,5 +1,5 @@
 import { DhtError } from "../core/errors.ts";
-import { compareVersions, type Version } from "../core/hlc.ts";
+import type { Version } from "../core/hlc.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -10,7 +10,6 @@ import { Blobs } from "./blobs.ts";
 import { ClaimedStore } from "./claimed_store.ts";
 import { FoundDamage, type Place, type Strictness } from "./damage.ts";
 import { Digests, type PartitionDigest } from "./digests.ts";
-import { isDamage } from "./entries.ts";
 import type { PullTicket } from "./floors.ts";
 import { Hints } from "./hints.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
@@ -27,12 +26,10 @@ import { ScrubReader } from "./scrub_reader.ts";
 import { stateCost } from "./state_blobs.ts";
 import type { StorageStats } from "./storage_stats.ts";
 import { loadStoredState, type StoredState } from "./stored_state.ts";
+import { Tombstones } from "./tombstones.ts";
 import {
-  collectChange,
   dropChange,
-  floorChange,
   forgetChange,
-  type TombstoneName,
   writeChange,
   type WriteOutcome,
   type WriteRequest,
@@ -90,6 +87,8 @@ export class Storage {
   readonly #damage: FoundDamage;
   /** Values in chunks. */
   readonly blobs: Blobs;
+  /** Deletions, and the floors that remain of them. */
+  readonly tombstones: Tombstones;
   /** Verifies what is on the disk. */
   readonly scrubber: ScrubReader;
   /** What other owners missed. */
@@ -135,6 +134,11 @@ export class Storage {
       damage,
       books,
       assertServing: () => this.#assertServing(),
+      submit: (make) => this.#submit(make),
+    });
+    this.tombstones = new Tombstones({
+      books,
+      write: (request) => this.write(request),
       submit: (make) => this.#submit(make),
     });
     this.hints = new Hints(store, (change) => this.#submit(() => change));
@@ -193,7 +197,7 @@ export class Storage {
     await this.#writer.settled();
     const overlay = await this.#settle(partition);
     const page = await this.#reader.scan(partition, options, overlay);
-    const floor = this.floor(partition);
+    const floor = this.tombstones.floor(partition);
     return floor === undefined ? page : { ...page, floor };
   }
 
@@ -233,54 +237,6 @@ export class Storage {
   }
 
   /**
-   * Whether exactly these tombstones are held, in their order. One of which less was held is stored; one beside a
-   * damaged record or a greater one is not confirmed.
-   */
-  async confirmTombstones(partition: number, tombstones: readonly TombstoneName[]): Promise<boolean[]> {
-    const isHeld = async ({ key, version, expired }: TombstoneName): Promise<boolean> => {
-      const record = { kind: "tombstone", version, expired } as const;
-      const outcome = await this.write({ partition, key, record, mode: "merge" });
-      return outcome.kind !== "stale";
-    };
-    return await Promise.all(tombstones.map((one) => isHeld(one).catch(falseIfDamaged)));
-  }
-
-  /**
-   * Forgets tombstones that every owner of the partition has confirmed, and what they have deleted; each with the
-   * commit that raises the floor to its version. Returns how many records were removed.
-   */
-  async collectTombstones(partition: number, tombstones: readonly TombstoneName[]): Promise<number> {
-    const newestFirst = [...tombstones].sort((a, b) => compareVersions(b.version, a.version));
-    const removed = await Promise.all(
-      newestFirst.map((one) => this.#submit(() => collectChange(partition, one, () => this.#state.books))),
-    );
-    return removed.filter((was) => was).length;
-  }
-
-  /**
-   * Has client writes of a partition refused up to `version`, and values up to it merged only where they were pulled;
-   * a floor never sinks. What was accepted below it before is on the disk once this resolves.
-   */
-  raiseFloor(partition: number, version: Version): Promise<void> {
-    return this.#submit(() => floorChange(partition, version, () => this.#state.books));
-  }
-
-  /** The floor of a partition, if it was ever raised. */
-  floor(partition: number): Version | undefined {
-    return this.#state.books.floors.of(partition);
-  }
-
-  /** The partitions that have a floor. */
-  flooredPartitions(): Iterable<number> {
-    return this.#state.books.floors.partitions();
-  }
-
-  /** To be had before another owner is asked for a record that is to be merged as pulled. */
-  pullTicket(partition: number): PullTicket {
-    return this.#state.books.floors.ticket(partition);
-  }
-
-  /**
    * One bounded step of freeing what nobody needs: chunks of values that were superseded and not read for a
    * minute, uploads without a call for ten. To be called again and again by a background task.
    */
@@ -297,6 +253,16 @@ export class Storage {
     this.#assertServing();
     await this.#writer.settled();
     await this.#applier.flush();
+  }
+
+  /** Records found damaged and not mended yet. */
+  damagedRecords(): Place[] {
+    return this.#damage.places();
+  }
+
+  /** Removes a record that is damaged still, of whose key no other owner holds any. Returns whether it did. */
+  forgetDamaged(place: Place, ticket: PullTicket): Promise<boolean> {
+    return this.#submit(() => forgetChange(place, ticket, () => this.#state.books));
   }
 
   /** Whether the database still is this process's, by asking it. */
@@ -398,19 +364,4 @@ export class Storage {
       return this.#tables.unapplied(partition);
     }
   }
-
-  /** Records found damaged and not mended yet. */
-  damagedRecords(): Place[] {
-    return this.#damage.places();
-  }
-
-  /** Removes a record that is damaged still, of whose key no other owner holds any. Returns whether it did. */
-  forgetDamaged(place: Place, ticket: PullTicket): Promise<boolean> {
-    return this.#submit(() => forgetChange(place, ticket, () => this.#state.books));
-  }
-}
-
-function falseIfDamaged(error: unknown): boolean {
-  if (isDamage(error)) return false;
-  throw error;
 }

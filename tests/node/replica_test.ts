@@ -49,7 +49,7 @@ Deno.test("replica given a survey, then it says what is held, the floor and its 
   assertEquals(await survey(), { held: undefined, hasValue: false, floor: undefined, nowMs });
   await write(5, "client");
   const floor = { wallMs: 7, counter: 0, writer: "w.1" };
-  await storage.raiseFloor(PLACE.partition, floor);
+  await storage.tombstones.raiseFloor(PLACE.partition, floor);
   const held = { wallMs: nowMs + 5, counter: 0, writer: "w.1" };
   assertEquals(await survey(), { held, hasValue: false, floor, nowMs });
   await storage.close();

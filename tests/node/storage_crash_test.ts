@@ -57,7 +57,7 @@ async function workload(storage: Storage, clock: ManualClock, expected: Expectat
   await upload(storage, "aborted", blob(1, "aborted", CHUNKED_BYTES).chunks);
   await storage.blobs.abortUpload("aborted");
   await Promise.all([drop("b", 1), put("g", value(1)), storage.flush(), putBlob("h", 1, "h1")]);
-  await storage.raiseFloor(5, version(100));
+  await storage.tombstones.raiseFloor(5, version(100));
   clock.advance(2 * MINUTE_MS);
   await Promise.all([storage.collectGarbage(), put("g", value(2)), storage.flush(), put("a", value(4))]);
   // The same blob again, stamped anew: once while it is held, once after it was superseded.

@@ -177,7 +177,7 @@ for (const landed of [true, false]) {
     const { hooks, arm } = unknownOutcome("journal", landed);
     const { storage, disk, claimLosses } = await openStorage({ hooks });
     await storeBlob(storage, "a", 1, "x", CHUNKED_BYTES);
-    await storage.raiseFloor(3, version(9));
+    await storage.tombstones.raiseFloor(3, version(9));
     await storage.digests();
     arm();
     await assertFails("store_failed", () => write(storage, "a", value(5)));
@@ -186,7 +186,7 @@ for (const landed of [true, false]) {
       : { kind: "stored", hadValue: true } as const;
     assertEquals(await write(storage, "a", value(5)), held);
     assertEquals(await wallMsOf(storage, "a"), 5);
-    assertEquals(storage.floor(3), version(9));
+    assertEquals(storage.tombstones.floor(3), version(9));
     assertEquals(claimLosses(), 0);
     const digests = await storage.digests();
     assertEquals((await keysOnDisk(disk, ["garbage"])).length, 1);
@@ -376,7 +376,7 @@ Deno.test("storage given a record is damaged beyond reading, then nothing takes 
   assertEquals(damagedOf(await storage.digests(), partition), [0, 1]);
   assertEquals((await write(storage, "b", value(2))).kind, "stored");
   assertEquals(storage.damagedRecords(), [{ partition, key: "a" }]);
-  const pulled = storage.pullTicket(partition);
+  const pulled = storage.tombstones.pullTicket(partition);
   const mend = { partition, key: "a", record: value(1), mode: "merge", pulled, mends: true } as const;
   assertEquals((await storage.write(mend)).kind, "stored");
   assertEquals(await read(storage, "a"), value(1));
@@ -389,10 +389,10 @@ Deno.test("storage given a record is damaged and no other owner holds any, when 
   await Promise.all([write(storage, "a", value(1)), write(storage, "b", value(1))]);
   await storage.flush();
   const { partition } = place("a");
-  assertEquals(await storage.forgetDamaged(place("a"), storage.pullTicket(partition)), false);
+  assertEquals(await storage.forgetDamaged(place("a"), storage.tombstones.pullTicket(partition)), false);
   disk.corrupt(["record", partition, "a"]);
   await storage.scan(partition, { limit: 10 });
-  assertEquals(await storage.forgetDamaged(place("a"), storage.pullTicket(partition)), true);
+  assertEquals(await storage.forgetDamaged(place("a"), storage.tombstones.pullTicket(partition)), true);
   assertEquals(await read(storage, "a"), undefined);
   assertEquals((await storage.digests()).get(partition), undefined);
 });

@@ -28,7 +28,7 @@ async function afterCollection(): Promise<Storage> {
   const { storage } = await openStorage();
   await write(storage, "a", value(5));
   await write(storage, "a", tombstone(10));
-  assertEquals(await storage.collectTombstones(partition, [named(10)]), 1);
+  assertEquals(await storage.tombstones.collect(partition, [named(10)]), 1);
   return storage;
 }
 
@@ -38,13 +38,13 @@ Deno.test("storage given a tombstone is collected, then record, index entry and 
   await storage.flush();
   await write(storage, "a", tombstone(10));
   assertEquals((await storage.digests()).get(partition)?.records, 1);
-  assertEquals(await storage.collectTombstones(partition, [named(10)]), 1);
+  assertEquals(await storage.tombstones.collect(partition, [named(10)]), 1);
   const assertCollected = async (one: Storage): Promise<void> => {
     assertEquals(await read(one, "a"), undefined);
     assertEquals((await one.digests()).size, 0);
     assertEquals((await one.listKeys({ prefix: "", limit: 9 })).entries, []);
-    assertEquals(one.floor(partition), version(10));
-    assertEquals([...one.flooredPartitions()], [partition]);
+    assertEquals(one.tombstones.floor(partition), version(10));
+    assertEquals([...one.tombstones.flooredPartitions()], [partition]);
   };
   await assertCollected(storage);
   const restarted = await openStorage({ disk });
@@ -69,16 +69,16 @@ for (const [what, { held, stays, floor }] of Object.entries(COLLECTED)) {
   Deno.test(`storage given ${what} is held, when a tombstone is collected, then ${stays ? "it stays" : "nothing is left"}`, async () => {
     const { storage } = await openStorage();
     if (held !== undefined) await write(storage, "a", held, "merge");
-    await storage.collectTombstones(partition, [named(10)]);
+    await storage.tombstones.collect(partition, [named(10)]);
     assertEquals(await wallMsOf(storage, "a"), stays);
-    assertEquals(storage.floor(partition)?.wallMs, floor);
+    assertEquals(storage.tombstones.floor(partition)?.wallMs, floor);
   });
 }
 
 Deno.test("storage given an expired value's tombstone is collected, then the value does not come back", async () => {
   const { storage } = await openStorage();
   await write(storage, "a", tombstone(10, true), "merge");
-  await storage.collectTombstones(partition, [named(10, { expired: true })]);
+  await storage.tombstones.collect(partition, [named(10, { expired: true })]);
   assertEquals((await write(storage, "a", value(10), "merge")).kind, "collected");
 });
 
@@ -90,9 +90,9 @@ Deno.test("storage given tombstones of several keys are collected at once, then 
   }
   const before = store.commits;
   const names = keys.map(({ key, wallMs }) => named(wallMs, { key }));
-  assertEquals(await storage.collectTombstones(partition, names), 3);
+  assertEquals(await storage.tombstones.collect(partition, names), 3);
   assertEquals(store.commits - before, 1);
-  assertEquals(storage.floor(partition), version(9));
+  assertEquals(storage.tombstones.floor(partition), version(9));
 });
 
 Deno.test("storage given a deletion was collected, when older records come late, then none is stored", async () => {
@@ -106,7 +106,7 @@ Deno.test("storage given a deletion was collected, when older records come late,
 
 Deno.test("storage given a value not above the floor was pulled since the last collection, then it is stored", async () => {
   const storage = await afterCollection();
-  const pulled = storage.pullTicket(partition);
+  const pulled = storage.tombstones.pullTicket(partition);
   const record = value(7);
   assertEquals((await storage.write({ ...place("a"), record, mode: "merge", pulled })).kind, "stored");
   assertEquals((await write(storage, "a", value(6), "merge")).kind, "stale");
@@ -116,22 +116,22 @@ Deno.test("storage given a value not above the floor was pulled since the last c
 
 Deno.test("storage given a pull began before a collection that left the floor as it was, then what it brings is not stored", async () => {
   const { storage } = await openStorage();
-  await storage.raiseFloor(partition, version(20));
-  const pulled = storage.pullTicket(partition);
+  await storage.tombstones.raiseFloor(partition, version(20));
+  const pulled = storage.tombstones.pullTicket(partition);
   await write(storage, "a", tombstone(10), "merge");
   const [, late] = await Promise.all([
-    storage.collectTombstones(partition, [named(10)]),
+    storage.tombstones.collect(partition, [named(10)]),
     storage.write({ ...place("a"), record: value(5), mode: "merge", pulled }),
   ]);
   assertEquals(late.kind, "collected");
-  assertEquals(storage.floor(partition), version(20));
+  assertEquals(storage.tombstones.floor(partition), version(20));
 });
 
 Deno.test("storage given a pull of one partition, when another's tombstones are collected, then it goes on", async () => {
   const { storage } = await openStorage();
-  await storage.raiseFloor(partition, version(20));
-  const pulled = storage.pullTicket(partition);
-  await storage.collectTombstones(partition + 1, [named(30, { key: "other" })]);
+  await storage.tombstones.raiseFloor(partition, version(20));
+  const pulled = storage.tombstones.pullTicket(partition);
+  await storage.tombstones.collect(partition + 1, [named(30, { key: "other" })]);
   assertEquals(
     (await storage.write({ ...place("a"), record: value(5), mode: "merge", pulled })).kind,
     "stored",
@@ -143,7 +143,7 @@ Deno.test("storage given a large value is refused for the floor, then its upload
   const { record, chunks } = blob(7, "big", 100_000);
   await upload(storage, "big", chunks);
   assertEquals((await write(storage, "a", record, "merge")).kind, "collected");
-  const pulled = storage.pullTicket(partition);
+  const pulled = storage.tombstones.pullTicket(partition);
   assertEquals((await storage.write({ ...place("a"), record, mode: "merge", pulled })).kind, "stored");
   await assertReadable(storage, (await read(storage, "a"))!);
 });
@@ -151,7 +151,7 @@ Deno.test("storage given a large value is refused for the floor, then its upload
 Deno.test("storage given a large value that a collected tombstone has deleted, then its chunks become garbage", async () => {
   const { storage, clock, disk } = await openStorage();
   await storeBlob(storage, "a", 5, "big", 100_000);
-  await storage.collectTombstones(partition, [named(10)]);
+  await storage.tombstones.collect(partition, [named(10)]);
   clock.advance(60_000);
   await storage.collectGarbage();
   assertEquals(await keysOnDisk(disk, ["chunk"]), []);
@@ -168,10 +168,10 @@ const CONFIRMED = {
 for (const [what, { held, confirmed, after }] of Object.entries(CONFIRMED)) {
   Deno.test(`storage given ${what} is held, when a tombstone is to be confirmed, then it is ${confirmed ? "held" : "not"}`, async () => {
     const { storage } = await openStorage();
-    await storage.raiseFloor(partition, version(50));
-    const pulled = storage.pullTicket(partition);
+    await storage.tombstones.raiseFloor(partition, version(50));
+    const pulled = storage.tombstones.pullTicket(partition);
     if (held !== undefined) await storage.write({ ...place("a"), record: held, mode: "merge", pulled });
-    assertEquals(await storage.confirmTombstones(partition, [named(10)]), [confirmed]);
+    assertEquals(await storage.tombstones.confirm(partition, [named(10)]), [confirmed]);
     assertEquals(await wallMsOf(storage, "a"), after);
   });
 }
@@ -182,8 +182,8 @@ Deno.test("storage given a damaged record, then no tombstone beside it is confir
   await storage.flush();
   disk.corrupt(["record", partition, "a"], () => Uint8Array.of(0xc1));
   const restarted = await openStorage({ disk });
-  assertEquals(await restarted.storage.confirmTombstones(partition, [named(10)]), [false]);
-  assertEquals(await restarted.storage.collectTombstones(partition, [named(10)]), 0);
+  assertEquals(await restarted.storage.tombstones.confirm(partition, [named(10)]), [false]);
+  assertEquals(await restarted.storage.tombstones.collect(partition, [named(10)]), 0);
   assertEquals((await keysOnDisk(disk, ["record"])).length, 1);
-  assertEquals(restarted.storage.floor(partition), undefined);
+  assertEquals(restarted.storage.tombstones.floor(partition), undefined);
 });

@@ -84,7 +84,7 @@ Deno.test("scan() given records that were just written, then they come in pages 
     keys.map((key) => storage.write({ partition: 7, key, record: value(1), mode: "client" })),
   );
   await storage.write({ partition: 8, key: "other", record: value(1), mode: "client" });
-  await storage.raiseFloor(7, version(3));
+  await storage.tombstones.raiseFloor(7, version(3));
   const first = await storage.scan(7, { limit: 3 });
   assertEquals(first.entries.map(({ key }) => key), ["k1", "k2", "k3"]);
   assertEquals([first.next, first.floor], ["k3", version(3)]);

@@ -146,7 +146,7 @@ class Workload {
 
   async #collect({ storage }: Opened, key: string, collected: Tombstone): Promise<void> {
     const removed = this.model.collect(key, collected);
-    assertEquals(await storage.collectTombstones(partitionOfTest(key), [{ key, ...collected }]), removed);
+    assertEquals(await storage.tombstones.collect(partitionOfTest(key), [{ key, ...collected }]), removed);
   }
 
   async #blob(opened: Opened, key: string, wallMs: number): Promise<void> {
@@ -167,7 +167,7 @@ class Workload {
   async #floor({ storage }: Opened, key: string, wallMs: number): Promise<void> {
     const { partition } = place(key);
     this.model.raiseFloor(partition, version(wallMs));
-    await storage.raiseFloor(partition, version(wallMs));
+    await storage.tombstones.raiseFloor(partition, version(wallMs));
   }
 
   #mode(): "client" | "merge" {

@@ -101,8 +101,8 @@ Deno.test("storage given an answer of stale, then what it lost to is on the disk
 Deno.test("storage given a floor, then client writes must be above it", async () => {
   const { storage, disk } = await openStorage();
   const { partition } = place("a");
-  await storage.raiseFloor(partition, version(10));
-  await storage.raiseFloor(partition, version(8));
+  await storage.tombstones.raiseFloor(partition, version(10));
+  await storage.tombstones.raiseFloor(partition, version(8));
   assertEquals(await write(storage, "a", value(10)), {
     kind: "collected",
     held: version(10),
@@ -112,14 +112,14 @@ Deno.test("storage given a floor, then client writes must be above it", async ()
   assertEquals(await write(storage, "a", tombstone(9)), { kind: "duplicate", hadValue: false });
   assertEquals((await write(storage, "a", value(11))).kind, "stored");
   const restarted = await openStorage({ disk });
-  assertEquals(restarted.storage.floor(partition), version(10));
-  assertEquals(restarted.storage.floor(partition + 1), undefined);
+  assertEquals(restarted.storage.tombstones.floor(partition), version(10));
+  assertEquals(restarted.storage.tombstones.floor(partition + 1), undefined);
 });
 
 Deno.test("storage given a floor and a write above and below it in one commit, then both are judged by it", async () => {
   const { storage } = await openStorage();
   const [, below, above] = await Promise.all([
-    storage.raiseFloor(place("a").partition, version(10)),
+    storage.tombstones.raiseFloor(place("a").partition, version(10)),
     write(storage, "a", value(9)),
     write(storage, "a", value(11)),
   ]);
@@ -212,7 +212,7 @@ Deno.test("storage given more changes at once than fit into one commit, then sev
   const large = "x".repeat(30_000);
   const before = store.commits;
   const outcomes = await Promise.all([
-    ...Array.from({ length: 1_500 }, (_, i) => storage.raiseFloor(i, version(1))),
+    ...Array.from({ length: 1_500 }, (_, i) => storage.tombstones.raiseFloor(i, version(1))),
     ...Array.from({ length: 60 }, (_, i) => write(storage, `k${i}`, value(2, large))),
     write(storage, "k0", value(1)),
     ...Array.from({ length: 3 }, (_, i) => storage.saveState(`s${i}`, new Uint8Array(700_000))),

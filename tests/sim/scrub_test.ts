@@ -175,13 +175,13 @@ Deno.test("damaged record given it was a deletion that the others have forgotten
     await restart(stage, hosts[2]!);
     for (const host of hosts.slice(0, 2)) {
       const tombstone = { key: "a", version, expired: false };
-      assertEquals(await runningAt(host).storage.collectTombstones(PARTITION, [tombstone]), 1);
+      assertEquals(await runningAt(host).storage.tombstones.collect(PARTITION, [tombstone]), 1);
     }
     await runningAt(hosts[2]!).storage.scan(PARTITION, { limit: 10 });
     await mended(sim, hosts[2]!, record);
     const { storage } = runningAt(hosts[2]!);
     assertEquals(await storage.heads([{ partition: PARTITION, key: "a" }], { strict: true }), [undefined]);
-    assertEquals(storage.floor(PARTITION), version);
+    assertEquals(storage.tombstones.floor(PARTITION), version);
   });
 });
 
