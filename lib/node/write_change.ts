@@ -40,8 +40,9 @@ export type WriteOutcome =
     readonly hadValue: boolean;
   }
   /**
-   * Something greater is known: "stale": of this key; "collected": only the floor of its partition, which may be of
-   * another key. `held` is the greatest known.
+   * Something greater is known: "stale": of this key, and it is held; "collected": only the floor of its partition,
+   * which may be of another key, or, to a client's write, what a damaged copy was, which may be given up. `held` is
+   * the greatest known.
    */
   | { readonly kind: "stale" | "collected"; readonly held: Version; readonly hadValue: boolean };
 
@@ -78,20 +79,22 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
     decide(batch, grounds) {
       const { uploads, garbage, floors, damaged } = books();
       const { held, unindexed, wasExpiring } = grounds.known;
-      const isMended = request.mends === true && (grounds.damaged || damaged.has(key));
+      const isDamaged = isStillDamaged(batch, key, grounds, damaged);
+      const isMended = request.mends === true && isDamaged;
       const hadValue = held?.head.kind === "value";
       if (grounds.damaged && !isMended) throw damagedRecord();
       const floor = floors.within(batch, partition);
       const isPulled = request.pulled !== undefined && floors.isValid(request.pulled);
       const verdict = request.mode === "client"
-        ? judgeWrite(own.head, grounds, { mends: damaged.has(key), floor })
+        ? judgeWrite(own.head, grounds, { mends: isDamaged, floor })
         : judgeMerge(own.head, isMended ? undefined : held, {
-          mends: damaged.has(key),
+          mends: isDamaged,
           floor: isPulled ? undefined : floor,
         });
       if (verdict !== "stored") {
         if (verdict === "duplicate") return { kind: verdict, hadValue };
-        const outdone = held !== undefined && compareHeads(held.head, own.head) > 0;
+        const isKept = request.mode === "merge" || !isDamaged;
+        const outdone = isKept && held !== undefined && compareHeads(held.head, own.head) > 0;
         return { kind: outdone ? "stale" : "collected", held: verdict, hadValue };
       }
       const valueBytes = own.head.valueBytes;
@@ -125,9 +128,10 @@ export function forgetChange(
   return {
     cost: { ...BLOB_COST, bytes: BLOB_COST.bytes + entry.bytes },
     record: { partition, key },
-    decide(batch, { known: { held }, damaged: isDamaged }) {
+    decide(batch, grounds) {
       const { floors, garbage, damaged } = books();
-      if (!floors.isValid(ticket) || !(isDamaged || damaged.has(key))) return false;
+      const { held } = grounds.known;
+      if (!floors.isValid(ticket) || !isStillDamaged(batch, key, grounds, damaged)) return false;
       giveUpBlob(batch, held, garbage);
       batch.journal(entry);
       batch.onCommitted(() => damaged.delete(key));
@@ -189,6 +193,19 @@ export function collectChange(
       return true;
     },
   };
+}
+
+/**
+ * Whether what is held of a key is damaged. What an earlier change of the same commit has put in its place is not,
+ * though it is noted to be until the commit is in.
+ */
+function isStillDamaged(
+  batch: CommitBatch,
+  key: string,
+  grounds: Grounds,
+  noted: Books["damaged"],
+): boolean {
+  return grounds.damaged || (noted.has(key) && !batch.entries.has(key));
 }
 
 /** The change that raises a partition's floor, unless it is as high already. */
