@@ -44,7 +44,7 @@ interface Reply {
  *
  * What such a record was nobody here knows; it may be a write that this node has acknowledged and another owner has
  * missed. So the owners that are left are asked, as many as a read must ask, none of them damaged itself; and the
- * newest that any of them holds takes its place. Until then it has no vote, and takes no other record in its place.
+ * newest that any owner of the base holds takes its place. Until then it has no vote, and takes no other record in its place.
  */
 export class Mender {
   readonly #deps: MenderDeps;
@@ -98,7 +98,9 @@ export class Mender {
     // Before anybody is asked: what is collected from now on must not come back.
     const ticket = storage.tombstones.pullTicket(place.partition);
     const replies = await this.#ask(place, live);
-    const newest = newestOf(replies);
+    // As reads do: an owner that is only about to be one may have leftovers of what was deleted and forgotten.
+    const holders = replies.filter(({ owner }) => live.base.owners(place.partition).includes(owner));
+    const newest = newestOf(holders);
     if (!await this.#suffice(place, live, replies, newest?.head)) {
       throw new DhtError(
         "read_quorum_unreachable",
@@ -109,7 +111,7 @@ export class Mender {
     if (keeper.live !== live) throw layoutsChanged();
     const isOwner = liveOwners(live, place.partition).includes(keeper.selfId);
     if (newest === undefined || !isOwner) await this.#forget(place, replies, ticket);
-    else await this.#fetch(place, live, replies, newest.head);
+    else await this.#fetch(place, live, holders, newest.head);
   }
 
   /** What the other owners hold; those that do not answer, or are damaged themselves, are missing. */
@@ -156,12 +158,12 @@ export class Mender {
   async #fetch(
     place: Place,
     live: LiveLayouts,
-    replies: readonly Reply[],
+    holders: readonly Reply[],
     newest: RecordHead,
   ): Promise<void> {
     const { exchange } = this.#deps;
     let failure: unknown;
-    for (const { owner, head } of replies) {
+    for (const { owner, head } of holders) {
       if (head === undefined || compareHeads(head, newest) < 0) continue;
       try {
         const source = { peer: owner, live, signal: this.#signal, task: emptyTask(), mends: true };
