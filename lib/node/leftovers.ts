@@ -4,7 +4,7 @@ import { readQuorum } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import type { Pace } from "./background.ts";
 import type { Exchange } from "./exchange.ts";
-import { isLayoutMismatch } from "./layout_mismatch.ts";
+import { isLayoutMismatch, layoutsChanged } from "./layout_mismatch.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
@@ -111,10 +111,13 @@ async function judgeAll(
     readonly suspects: readonly Suspect[];
   },
 ): Promise<void> {
+  const { keeper } = deps;
   const { live, task, signal } = scope;
   const witnesses = await askWitnesses(deps, scope, partition, floor, suspects.map(({ key }) => key));
   for (const [i, { key, head }] of suspects.entries()) {
     const held = witnesses.map(({ source, heads }) => ({ source, head: heads[i] }));
+    // Under later layouts the witnesses may be too few to keep a write of just this from being acknowledged.
+    if (keeper.live !== live) throw layoutsChanged();
     if (held.every((at) => at.head === undefined)) {
       if (await deps.storage.drop(partition, key, head.version)) task.dropped++;
       continue;
