@@ -5,10 +5,8 @@ import type { Random } from "../ports/random.ts";
 import type { Background } from "./background.ts";
 import { type BalanceDeps, compareShared } from "./balance.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
+import { aboutMs, inRounds, type Pauses } from "./pauses.ts";
 import { emptyTask, noteFailure } from "./tasks.ts";
-
-/** Time between two rounds where nothing else is said; each pause is drawn between half of it and one and a half. */
-export const ANTI_ENTROPY_INTERVAL_MS = 60_000;
 
 /**
  * What differs at first is looked at again after this pause: a write that was on its way to one of the two has
@@ -22,8 +20,7 @@ export interface AntiEntropyDeps extends BalanceDeps {
   readonly random: Random;
   readonly log: Log;
   readonly background: Pick<Background, "anti-entropy">;
-  /** Mean time between two rounds; `ANTI_ENTROPY_INTERVAL_MS` where absent. */
-  readonly antiEntropyMs?: number;
+  readonly pauses: Pick<Pauses, "antiEntropyMs">;
 }
 
 /**
@@ -33,7 +30,6 @@ export interface AntiEntropyDeps extends BalanceDeps {
 export class AntiEntropy {
   readonly #deps: AntiEntropyDeps;
   readonly #signal: AbortSignal;
-  readonly #intervalMs: number;
   readonly #verified: VerifiedPartitions;
   #round: Promise<void> | undefined;
   #endedMs = -Infinity;
@@ -42,17 +38,14 @@ export class AntiEntropy {
   constructor(deps: AntiEntropyDeps, signal: AbortSignal) {
     this.#deps = deps;
     this.#signal = signal;
-    this.#intervalMs = deps.antiEntropyMs ?? ANTI_ENTROPY_INTERVAL_MS;
     this.#verified = new VerifiedPartitions(deps.clock.monotonicMs());
   }
 
   /** Runs rounds until it is ended. */
   async run(): Promise<void> {
-    const { clock, random } = this.#deps;
-    while (!this.#signal.aborted) {
-      await clock.sleep(this.#intervalMs * (0.5 + random.next()), this.#signal).catch(() => {});
-      if (!this.#signal.aborted) await this.round();
-    }
+    const { clock, random, pauses } = this.#deps;
+    const pauseMs = () => aboutMs(pauses.antiEntropyMs, random);
+    await inRounds({ clock, pauseMs, signal: this.#signal }, () => this.round());
   }
 
   /**
@@ -61,7 +54,7 @@ export class AntiEntropy {
    */
   async roundIfDue(): Promise<void> {
     const sinceMs = this.#deps.clock.monotonicMs() - this.#endedMs;
-    if (sinceMs >= 2 * this.#intervalMs) await this.round();
+    if (sinceMs >= 2 * this.#deps.pauses.antiEntropyMs) await this.round();
   }
 
   /** One round; the one under way, if there is one. Never rejects. */

@@ -8,12 +8,11 @@ import type { Background } from "./background.ts";
 import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
 import type { Exchange } from "./exchange.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
+import { inRounds, type Pauses } from "./pauses.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 
-/** Time between two rounds. A value that is due is not answered meanwhile: this only frees its bytes. */
-export const EXPIRY_INTERVAL_MS = 60_000;
 /** Keys looked at in one page, and what one costs of the rate. */
 const PAGE_KEYS = 500;
 const KEY_BYTES = 200;
@@ -72,6 +71,7 @@ export interface ExpiryDeps {
   readonly coordinator: Pick<Coordinator, "read">;
   readonly clock: Clock;
   readonly background: Background;
+  readonly pauses: Pick<Pauses, "expiryMs">;
 }
 
 /**
@@ -88,11 +88,9 @@ export class Expiry {
   }
 
   /** Runs rounds until `signal` is aborted. */
-  async run(signal: AbortSignal, intervalMs: number = EXPIRY_INTERVAL_MS): Promise<void> {
-    while (!signal.aborted) {
-      await this.#deps.clock.sleep(intervalMs, signal).catch(() => {});
-      if (!signal.aborted) await this.round(signal);
-    }
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, pauses } = this.#deps;
+    await inRounds({ clock, pauseMs: () => pauses.expiryMs, signal }, () => this.round(signal));
   }
 
   /** One look at all keys that expire. Never rejects. */

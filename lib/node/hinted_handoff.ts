@@ -9,6 +9,7 @@ import { inParallel } from "./in_parallel.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
 import type { HintedPlace, HintPage } from "./hints.ts";
 import { asDhtError, type Peers } from "./peers.ts";
+import { inRounds } from "./pauses.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 
@@ -101,10 +102,10 @@ export class HintedHandoff {
   /** Delivers at intervals what waits for owners that answer, until the node stops. */
   async run(): Promise<void> {
     const { clock } = this.#deps;
-    while (!this.#signal.aborted) {
-      await clock.sleep(LOOK_MS, this.#signal).catch(() => {});
-      if (!this.#signal.aborted) await this.#deliverDue().catch((error) => this.#note(error));
-    }
+    await inRounds(
+      { clock, pauseMs: () => LOOK_MS, signal: this.#signal },
+      () => this.#deliverDue().catch((error) => this.#note(error)),
+    );
     // Deliveries end by themselves, and are made again after the next start.
     await this.#flushing;
   }

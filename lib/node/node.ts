@@ -22,6 +22,7 @@ import { MembershipService } from "./membership.ts";
 import { Mender } from "./mender.ts";
 import { nodeMetrics } from "./metrics.ts";
 import type { NodeDeps } from "./node_deps.ts";
+import { DEFAULT_PAUSES, inRounds, type Pauses } from "./pauses.ts";
 import { makePlan } from "./plan.ts";
 import { PartitionTrees } from "./partition_trees.ts";
 import { Peers } from "./peers.ts";
@@ -49,14 +50,12 @@ import { TombstoneCollector } from "./tombstone_gc.ts";
 import { Transfer } from "./transfer.ts";
 import { Values } from "./values.ts";
 
-/** Time between two steps of clearing away what superseded values left behind. */
-const GARBAGE_INTERVAL_MS = 5_000;
-
 export type { NodeDeps } from "./node_deps.ts";
 
 /** A node of the ring: owns its services, and starts and stops them in the right order. */
 export class DhtNode implements NodeService {
   readonly #deps: NodeDeps;
+  readonly #pauses: Pauses;
   readonly #peers: Peers;
   readonly #coordinator: Coordinator;
   readonly #values: Values;
@@ -85,6 +84,7 @@ export class DhtNode implements NodeService {
     this.#deps = deps;
     const { storage, keeper, transport, clock, random, log } = deps;
     const { self } = keeper;
+    this.#pauses = { ...DEFAULT_PAUSES, ...deps.pauses };
     this.#peers = new Peers({ transport, clock, keeper });
     this.#tasks = new Tasks({ clock, random });
     this.#background = backgroundTasks(clock, deps.rates);
@@ -100,6 +100,7 @@ export class DhtNode implements NodeService {
       log,
       background,
       clockSkew,
+      pauses: this.#pauses,
       peers: this.#peers,
       exchange: this.#exchange,
       trees,
@@ -113,17 +114,9 @@ export class DhtNode implements NodeService {
     this.#values = new Values({ ...shared, coordinator: this.#coordinator });
     this.#expiry = new Expiry({ ...shared, coordinator: this.#coordinator });
     const membership = this.#membership;
-    const { antiEntropyMs, scrubPauseMs, tombstoneMs } = deps;
-    this.#tombstones = new TombstoneCollector({
-      ...shared,
-      ...(tombstoneMs === undefined ? {} : { tombstoneMs }),
-    });
-    this.#antiEntropy = new AntiEntropy(
-      { ...shared, ...(antiEntropyMs === undefined ? {} : { antiEntropyMs }) },
-      this.#stopping.signal,
-    );
-    const pause = scrubPauseMs === undefined ? {} : { scrubPauseMs };
-    this.#scrub = new Scrub({ ...shared, ...pause }, this.#stopping.signal);
+    this.#tombstones = new TombstoneCollector(shared);
+    this.#antiEntropy = new AntiEntropy(shared, this.#stopping.signal);
+    this.#scrub = new Scrub(shared, this.#stopping.signal);
     this.#mender = new Mender(shared, this.#stopping.signal);
     const progress = new ChangeProgress({ ...shared, transfer: this.#transfer });
     this.#leaving = new Leaving(
@@ -179,7 +172,7 @@ export class DhtNode implements NodeService {
         this.#gossip.run(signal),
         this.#transfer.run(signal),
         this.#hints.run(),
-        this.#expiry.run(signal, this.#deps.expiryMs),
+        this.#expiry.run(signal),
       ])
     );
     this.#loops.push(
@@ -188,7 +181,7 @@ export class DhtNode implements NodeService {
       this.#scrub.run(),
       this.#mender.run(),
       this.#tombstones.run(signal),
-      this.#every(GARBAGE_INTERVAL_MS, () => this.#deps.storage.collectGarbage()),
+      this.#collectGarbage(),
     );
     // What was written while this node was down is on the other owners.
     if (rejoined) this.#loops.push(this.#hints.askForMine().then(() => this.#repair.withAll()));
@@ -377,14 +370,14 @@ export class DhtNode implements NodeService {
     return { keeper, storage, peers: this.#peers, exchange: this.#exchange, trees: this.#trees };
   }
 
-  async #every(intervalMs: number, work: () => Promise<void>): Promise<void> {
-    const { clock, log } = this.#deps;
+  async #collectGarbage(): Promise<void> {
+    const { clock, log, storage } = this.#deps;
     const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      await clock.sleep(intervalMs, signal).catch(() => {});
-      if (signal.aborted) return;
-      await work().catch((error) => log.event("warn", "background_failed", sentence(error)));
-    }
+    await inRounds(
+      { clock, pauseMs: () => this.#pauses.garbageMs, signal },
+      () =>
+        storage.collectGarbage().catch((error) => log.event("warn", "background_failed", sentence(error))),
+    );
   }
 }
 

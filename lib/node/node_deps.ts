@@ -4,6 +4,7 @@ import type { LookAtDisk } from "../ports/disk.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Transport } from "../ports/transport.ts";
+import type { Pauses } from "./pauses.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 
@@ -19,14 +20,8 @@ export interface NodeDeps {
   readonly version: string;
   /** Bytes a second that background tasks may use; the usual ones where absent. */
   readonly rates?: BackgroundRates;
-  /** Time between two looks for values whose time is over; a minute where absent. */
-  readonly expiryMs?: number;
-  /** Mean time between two comparisons with all other owners; a minute where absent. */
-  readonly antiEntropyMs?: number;
-  /** Mean pause between two times that the whole disk is verified; an hour where absent. */
-  readonly scrubPauseMs?: number;
-  /** Time between two rounds of collecting tombstones; a minute where absent. */
-  readonly tombstoneMs?: number;
+  /** Pauses between two rounds of background work; the usual ones where absent. */
+  readonly pauses?: Partial<Pauses>;
   /** How the process was started, where people should know it: a sentence each. */
   readonly notes?: readonly string[];
   /** Looks at the disk of the database; absent where there is none to look at. */

@@ -6,13 +6,12 @@ import type { Background } from "./background.ts";
 import { CHUNK_BYTES } from "../core/record.ts";
 import type { Place } from "./damage.ts";
 import { isDamage } from "./entries.ts";
+import { aboutMs, type Pauses } from "./pauses.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { ScrubBlob } from "./scrub_reader.ts";
 import type { Storage } from "./storage.ts";
 import { MAX_CHUNKS_PER_CALL } from "./uploads.ts";
 
-/** Pause between two rounds where nothing else is said; each is drawn between half of it and one and a half. */
-export const SCRUB_PAUSE_MS = 3_600_000;
 /** Records read at once. */
 const PAGE_RECORDS = 64;
 /** Time between two times that the position is saved: what a restart may have to verify once more. */
@@ -29,8 +28,7 @@ export interface ScrubDeps {
   readonly random: Random;
   readonly background: Pick<Background, "scrub">;
   readonly log: Log;
-  /** Mean pause between two rounds; `SCRUB_PAUSE_MS` where absent. */
-  readonly scrubPauseMs?: number;
+  readonly pauses: Pick<Pauses, "scrubMs">;
 }
 
 /**
@@ -56,21 +54,21 @@ export class Scrub {
 
   /** Runs rounds until it is ended; one that a stop has cut off comes first. */
   async run(): Promise<void> {
-    const { storage, clock, random, background, scrubPauseMs = SCRUB_PAUSE_MS } = this.#deps;
+    const { storage, clock, random, background, pauses: { scrubMs } } = this.#deps;
     let after = placeOf(await storage.loadState(POSITION));
     // The node has more to do when it starts; and nodes that start at once are not to read at once.
-    await this.#sleep((after === undefined ? scrubPauseMs : RETRY_MS) * random.next());
+    await this.#sleep((after === undefined ? scrubMs : RETRY_MS) * random.next());
     while (!this.#signal.aborted) {
       try {
         await this.#round(after);
-        await this.#sleep(scrubPauseMs * (0.5 + random.next()));
+        await this.#sleep(aboutMs(scrubMs, random));
         after = undefined;
       } catch (error) {
         if (this.#signal.aborted) return;
         background.scrub.fail(error);
         background.scrub.end();
         after = placeOf(await storage.loadState(POSITION));
-        await this.#sleep(Math.min(RETRY_MS, scrubPauseMs));
+        await this.#sleep(Math.min(RETRY_MS, scrubMs));
       }
       this.#savedMs = clock.monotonicMs();
     }

@@ -3,12 +3,10 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { BackgroundTask } from "./background.ts";
 import { isLayoutMismatch, layoutsChanged } from "./layout_mismatch.ts";
+import { inRounds, type Pauses } from "./pauses.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage, TombstoneName } from "./storage.ts";
-
-/** Time between two rounds where nothing else is said. */
-export const TOMBSTONE_INTERVAL_MS = 60_000;
 
 /** Records looked at per page of a partition. */
 const PAGE_KEYS = 500;
@@ -26,8 +24,7 @@ export interface TombstoneDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly background: { readonly tombstones: BackgroundTask };
-  /** Time between two rounds; `TOMBSTONE_INTERVAL_MS` where absent. */
-  readonly tombstoneMs?: number;
+  readonly pauses: Pick<Pauses, "tombstoneMs">;
 }
 
 /**
@@ -40,21 +37,17 @@ export interface TombstoneDeps {
  */
 export class TombstoneCollector {
   readonly #deps: TombstoneDeps;
-  readonly #intervalMs: number;
   /** The partition that the last round did not come to. */
   #next = 0;
 
   constructor(deps: TombstoneDeps) {
     this.#deps = deps;
-    this.#intervalMs = deps.tombstoneMs ?? TOMBSTONE_INTERVAL_MS;
   }
 
   /** Runs rounds until it is ended. */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#deps.clock.sleep(this.#intervalMs, signal).catch(() => {});
-      if (!signal.aborted) await this.round(signal);
-    }
+    const { clock, pauses } = this.#deps;
+    await inRounds({ clock, pauseMs: () => pauses.tombstoneMs, signal }, () => this.round(signal));
   }
 
   /** One round over the partitions of which this node is the first owner. Never rejects. */

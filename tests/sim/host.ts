@@ -59,7 +59,7 @@ export interface HostWorld {
 }
 
 /** Pauses between two rounds of background work. */
-export type Pauses = Pick<NodeDeps, "antiEntropyMs" | "scrubPauseMs" | "tombstoneMs" | "expiryMs">;
+export type Pauses = NonNullable<NodeDeps["pauses"]>;
 
 /** A machine of the simulation: an address, a clock, a disk, and the process that runs there now, if any. */
 export class Host {
@@ -264,7 +264,7 @@ export class Host {
       log,
       version: "simulated",
       ...(this.#world.rates === undefined ? {} : { rates: this.#world.rates }),
-      ...this.#world.pauses,
+      pauses: this.#world.pauses,
       onLeft: () => this.#end(process, "has left"),
       onRetired: () => this.#end(process, "was removed or replaced"),
     });

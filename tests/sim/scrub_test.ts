@@ -13,8 +13,8 @@ import { Workload } from "./workload.ts";
 const PARTITION = partitionOf("a", 64);
 const MINUTE_MS = 60_000;
 /** Nodes that look only where they are told to: what a story is about is not undone by what runs beside it. */
-const STILL = { antiEntropyMs: 100 * MINUTE_MS, scrubPauseMs: 100 * MINUTE_MS };
-const BUSY = { antiEntropyMs: 100 * MINUTE_MS, scrubPauseMs: 2_000 };
+const STILL = { antiEntropyMs: 100 * MINUTE_MS, scrubMs: 100 * MINUTE_MS };
+const BUSY = { antiEntropyMs: 100 * MINUTE_MS, scrubMs: 2_000 };
 
 interface Stage {
   readonly sim: Simulation;

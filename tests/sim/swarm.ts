@@ -116,8 +116,8 @@ function pausesOf(seed: number): Pauses {
   const random = new SeededRandom(seed).fork("pauses");
   const tombstoneMs = random.pick([200, 1_000, 1_000, 5_000]);
   const antiEntropyMs = random.pick([3_000, 60_000]);
-  const scrubPauseMs = random.pick([500, 3_000]);
-  return { tombstoneMs, antiEntropyMs, scrubPauseMs, expiryMs: random.pick([500, 4_000]) };
+  const scrubMs = random.pick([500, 3_000]);
+  return { tombstoneMs, antiEntropyMs, scrubMs, expiryMs: random.pick([500, 4_000]) };
 }
 
 /** Every check that the history of the clients alone allows. */
