@@ -1,3 +1,4 @@
+import { sentence } from "../core/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { DatabaseError, type Store } from "../ports/store.ts";
 import { CHECK_BOUNDS, type CheckBounds, findDamage, isDamage } from "./database_check.ts";
@@ -33,7 +34,7 @@ export async function openDatabase(
   } catch (error) {
     lock.close();
     if (error instanceof DatabaseError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = sentence(error);
     throw isDamage(reason) ? damaged(location, path, reason, error) : unwritable(location, error);
   }
 }
@@ -134,7 +135,7 @@ function damaged(directory: string, path: string, reason: string, cause?: unknow
 }
 
 function unwritable(directory: string, cause: unknown): DatabaseError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = sentence(cause);
   return new DatabaseError(
     "unwritable",
     `Cannot use the directory ${directory} for the database (${reason}); make it writable, with space left on ` +

@@ -1,3 +1,4 @@
+import { sentence } from "../core/errors.ts";
 import {
   type Check,
   type Mutation,
@@ -122,7 +123,7 @@ export class DenoKvStore implements Store {
   }
 
   #commitError(error: unknown): Error {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = sentence(error);
     if (/disk is full/i.test(reason)) {
       return new StoreFullError("Cannot commit: the disk is full", { cause: error });
     }

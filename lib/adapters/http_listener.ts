@@ -1,3 +1,4 @@
+import { sentence } from "../core/errors.ts";
 import { Drain } from "./drain.ts";
 
 /** Answers a request; `remoteAddress` is the IP address of who asks. */
@@ -70,7 +71,7 @@ function explained(host: string, port: number, error: unknown): ListenError {
     return new ListenError(`Port ${port} may not be opened by this user; choose one above 1023 with --port`);
   }
   return new ListenError(
-    `Cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : error}`,
+    `Cannot listen on ${host}:${port}: ${sentence(error)}`,
     {
       cause: error,
     },

@@ -91,3 +91,8 @@ const RETRYABLE: ReadonlySet<DhtErrorCode> = new Set([
 export class InvariantError extends Error {
   override readonly name = "InvariantError";
 }
+
+/** What an error says. */
+export function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,3 +1,4 @@
+import { sentence } from "../core/errors.ts";
 import { type BackgroundRates, DEFAULT_RATES } from "../core/rates.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -95,7 +96,7 @@ export class BackgroundTask {
   fail(error: unknown): void {
     this.#failed++;
     this.#roundFailed++;
-    this.#error = error instanceof Error ? error.message : String(error);
+    this.#error = sentence(error);
   }
 
   /** Ends the round. */

@@ -1,4 +1,4 @@
-import { DhtError } from "../core/errors.ts";
+import { DhtError, sentence } from "../core/errors.ts";
 import {
   type Mutation,
   type Store,
@@ -190,6 +190,6 @@ function failed(action: string, cause: unknown): DhtError {
   if (cause instanceof StoreFullError) {
     return new DhtError("disk_full", `Cannot ${action}: the disk is full`, {}, { cause });
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = sentence(cause);
   return new DhtError("store_failed", `Cannot ${action}: ${reason}`, {}, { cause });
 }

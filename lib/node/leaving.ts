@@ -1,4 +1,4 @@
-import { DhtError } from "../core/errors.ts";
+import { DhtError, sentence } from "../core/errors.ts";
 import { isChanging } from "../core/layout.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -169,8 +169,4 @@ function lastWords(isAlone: boolean): string {
   return isAlone
     ? "The last node of the ring stops and keeps its data"
     : "All nodes of the ring are leaving: the last ones stop, stay its members and keep their data";
-}
-
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

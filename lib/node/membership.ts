@@ -1,4 +1,4 @@
-import { DhtError } from "../core/errors.ts";
+import { DhtError, sentence } from "../core/errors.ts";
 import {
   admitMember,
   changeMember,
@@ -384,7 +384,7 @@ export class MembershipService {
       });
       return true;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = sentence(error);
       this.#waitingFor = `Cannot join the ring through ${server}: ${reason}`;
       return false;
     }

@@ -1,4 +1,4 @@
-import { DhtError } from "../core/errors.ts";
+import { DhtError, sentence } from "../core/errors.ts";
 import { isDue } from "../core/expiry.ts";
 import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
 import { addressOf } from "../core/layout.ts";
@@ -379,8 +379,4 @@ export class DhtNode implements NodeService {
         storage.collectGarbage().catch((error) => log.event("warn", "background_failed", sentence(error))),
     );
   }
-}
-
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

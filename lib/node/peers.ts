@@ -1,4 +1,4 @@
-import { DhtError, InvariantError } from "../core/errors.ts";
+import { DhtError, InvariantError, sentence } from "../core/errors.ts";
 import { FailureDetector, type PeerHealth } from "../core/failure_detector.ts";
 import { addressOf, type LiveLayouts, liveName, type OwnerId, storeIdOf } from "../core/layout.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -351,7 +351,7 @@ function unwrap(outcome: Outcome | undefined): unknown {
 /** Any failure as a `DhtError`; what is none came from this program and is not hidden. */
 export function asDhtError(error: unknown): DhtError {
   if (error instanceof DhtError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = sentence(error);
   return new DhtError("peer_unreachable", `Cannot ask a peer: ${reason}`, {}, { cause: error });
 }
 

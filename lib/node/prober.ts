@@ -1,3 +1,4 @@
+import { sentence } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
@@ -112,7 +113,7 @@ export class Prober {
     const finding = witness === undefined ? "down" : "unreachable";
     if (this.#said.get(address) === finding) return;
     this.#said.set(address, finding);
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = sentence(error);
     if (witness === undefined) {
       this.#deps.log.event("warn", "node_down", `Node ${address} does not answer: ${reason}`);
     } else {

@@ -1,5 +1,5 @@
 import { isTooFarAhead } from "../core/clock_bound.ts";
-import { DhtError } from "../core/errors.ts";
+import { DhtError, sentence } from "../core/errors.ts";
 import type { Version } from "../core/hlc.ts";
 import { addressOf, type OwnerId } from "../core/layout.ts";
 import type { RingState } from "../core/membership.ts";
@@ -97,7 +97,7 @@ export class Replica implements LocalReplica {
       return { ok: true, answer: await this.handle(live, call) };
     } catch (error) {
       if (error instanceof DhtError) return { ok: false, error };
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = sentence(error);
       return { ok: false, error: new DhtError("store_failed", `Cannot ${call.op}: ${reason}`) };
     }
   }

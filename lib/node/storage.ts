@@ -1,4 +1,4 @@
-import { DhtError } from "../core/errors.ts";
+import { DhtError, sentence } from "../core/errors.ts";
 import type { Version } from "../core/hlc.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -301,7 +301,7 @@ export class Storage {
       await this.#collecting;
       if (!this.#store.lost) await this.#applier.flush();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = sentence(error);
       this.#log.event("warn", "flush_failed", "Could not empty the journal; the next start reads it", {
         reason,
       });

@@ -1,4 +1,4 @@
-import { DhtError } from "../core/errors.ts";
+import { DhtError, sentence } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { TaskView } from "./service.ts";
@@ -88,7 +88,7 @@ export function emptyTask(): Task {
 /** Counts a failure and keeps its sentence. */
 export function noteFailure(task: Task, error: unknown): void {
   task.failed++;
-  task.error = error instanceof Error ? error.message : String(error);
+  task.error = sentence(error);
 }
 
 /** The answer to an id nobody knows. */

@@ -1,3 +1,4 @@
+import { sentence } from "../core/errors.ts";
 import {
   addressOf,
   isChanging,
@@ -214,8 +215,4 @@ function countDown(left: Map<number, number>, partition: number): number {
   if (more > 0) left.set(partition, more);
   else left.delete(partition);
   return more > 0 ? 0 : 1;
-}
-
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
