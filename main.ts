@@ -287,10 +287,10 @@ async function openNode(
       onLeft: hooks.onLeft,
       onRetired,
     });
-    const receive = ends.guard((message) => node.receive(message));
+    const peerGate = ends.guard((message) => node.receive(message));
     const handler = createHandler({
       node,
-      receive,
+      peerGate,
       secret,
       selfAddress,
       loopbackOnly,

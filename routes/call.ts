@@ -1,3 +1,4 @@
+import type { Gate } from "../lib/node/session_guard.ts";
 import type { NodeService } from "../lib/node/service.ts";
 import type { Clock } from "../lib/ports/clock.ts";
 import type { Log } from "../lib/ports/log.ts";
@@ -9,11 +10,10 @@ import type { Target } from "./target.ts";
 export interface RouteDeps {
   readonly node: NodeService;
   /**
-   * Answers what another node sends; absent: the node does, as it is.
-   *
-   * @throws {DhtError} "unauthorized" for what was not made with the ring's secret.
+   * Answers what another node sends; absent: the node does, as it is. It throws `DhtError` "unauthorized" for what
+   * was not made with the ring's secret.
    */
-  readonly receive?: (message: Uint8Array) => Promise<Uint8Array>;
+  readonly peerGate?: Gate;
   /** Required, as a bearer token, of requests that change the ring; absent: of none. */
   readonly secret?: string | undefined;
   /** The name other nodes reach this one by, `host:port`. */

@@ -151,23 +151,66 @@ class Watched implements WatchedBody {
   }
 }
 
+/** How much of a body is worth its memory. */
+export interface Keep {
+  /** Bytes by which that can be told. */
+  readonly headBytes: number;
+  /** Bytes to be kept of a body that begins so. */
+  most(head: Uint8Array): number;
+}
+
 /**
  * Reads a whole body of at most `maxBytes` bytes.
  *
+ * @param keep Where given, what is beyond the bytes to be kept is read, and dropped at once.
  * @throws {HttpProblem} `body_too_large`
  * @throws {DhtError} `body_stalled`
  */
-export async function readBody(bodies: BodyWatch, request: Request, maxBytes: number): Promise<Uint8Array> {
+export async function readBody(
+  bodies: BodyWatch,
+  request: Request,
+  maxBytes: number,
+  keep?: Keep,
+): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return new Uint8Array();
   const body = bodies.watch(request.body, { maxBytes });
   try {
-    return await toBytes(body.stream);
+    return keep === undefined ? await toBytes(body.stream) : await readKept(body.stream, keep);
   } catch (error) {
     throw body.failure() ?? error;
   } finally {
     body.release();
   }
+}
+
+/** Reads all of it, and keeps as much as its head says. */
+async function readKept(stream: ReadableStream<Uint8Array>, { headBytes, most }: Keep): Promise<Uint8Array> {
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  let mostBytes: number | undefined;
+  for await (const part of stream) {
+    if (bytes >= (mostBytes ?? Infinity)) continue;
+    parts.push(part);
+    bytes += part.length;
+    if (mostBytes !== undefined || bytes < headBytes) continue;
+    const head = joined(parts, bytes);
+    mostBytes = most(head);
+    // A copy, as a view would hold all that arrived with it.
+    parts = [bytes > mostBytes ? head.slice(0, mostBytes) : head];
+  }
+  return joined(parts, parts.reduce((sum, part) => sum + part.length, 0));
+}
+
+function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function tooLarge(maxBytes: number): HttpProblem {

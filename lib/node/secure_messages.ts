@@ -2,7 +2,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Transport } from "../ports/transport.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
-import { plainOnly, type Receive, SessionGuard } from "./session_guard.ts";
+import { type Gate, plainOnly, type Receive, SessionGuard } from "./session_guard.ts";
 import { Sessions } from "./sessions.ts";
 
 /** Both ends of a node's messages to its peers. */
@@ -10,7 +10,7 @@ export interface MessageEnds {
   /** For the node to send by. */
   readonly transport: Transport;
   /** What the network calls in place of the node's own `receive`. */
-  guard(receive: Receive): Receive;
+  guard(receive: Receive): Gate;
 }
 
 /** The ends of a node: framed where its ring has a secret, plain where it has none. */
@@ -28,9 +28,6 @@ export function messageEnds(deps: {
   const mustBe = (address: string) => keeper.inRing && keeper.state.members.has(address);
   return {
     transport: new Sessions({ transport, secret, self, clock, random, mustBe }),
-    guard: (receive) => {
-      const guard = new SessionGuard({ secret, self, clock, random, receive });
-      return (message) => guard.receive(message);
-    },
+    guard: (receive) => new SessionGuard({ secret, self, clock, random, receive }),
   };
 }

@@ -3,7 +3,7 @@ import { DhtError } from "../core/errors.ts";
 import { ReplayWindow } from "../core/replay_window.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
-import { decodeFrame, type Frame, frameHead, isFramed } from "../wire/frames.ts";
+import { decodeFrame, type Frame, FRAME_HEAD_BYTES, frameHead, isFramed } from "../wire/frames.ts";
 import {
   decodeIntroduction,
   encodeIntroduction,
@@ -27,8 +27,22 @@ const IDLE_MS = 11 * 60_000;
 const GREETINGS_BURST = 400;
 const GREETINGS_PER_SECOND = 100;
 
+/** Bytes of the longest greeting: two names and a nonce. */
+const HELLO_MAX_BYTES = 1_024;
+
 /** Answers one message: what a node does with those of its peers. Throws where it cannot be read. */
 export type Receive = (message: Uint8Array) => Promise<Uint8Array>;
+
+/** Where messages of peers come in. */
+export interface Gate {
+  readonly receive: Receive;
+  /**
+   * How much of a message need be kept for `receive` to answer it: what a stranger sends must not fill the memory.
+   *
+   * @param head Its first `FRAME_HEAD_BYTES` bytes or more.
+   */
+  bytesToKeep(head: Uint8Array): number;
+}
 
 /** A session that a peer opened with this node. */
 interface GuestSession {
@@ -54,7 +68,7 @@ export interface GuardDeps {
  *
  * Everything it keeps is bounded, and lost with the process: peers then greet it anew.
  */
-export class SessionGuard {
+export class SessionGuard implements Gate {
   readonly #deps: GuardDeps;
   readonly #keys: RingKeys;
   readonly #greeted = new Map<bigint, GuestSession>();
@@ -82,7 +96,7 @@ export class SessionGuard {
     const frame = decodeFrame(data);
     if (frame?.kind === "hello" && this.#keys.hello.opens(frame)) return this.#welcome(frame, data);
     if (frame?.kind !== "message") throw stranger();
-    const session = this.#sessions.get(frame.session) ?? this.#greeted.get(frame.session);
+    const session = this.#sessionOf(frame);
     if (session === undefined) return this.#gone(frame);
     if (!session.keys.there.opens(frame)) throw stranger();
     if (!this.isNew(session.window, frame.counter)) throw repeated();
@@ -91,9 +105,21 @@ export class SessionGuard {
     return session.keys.back.seal(frameHead("reply", frame.session, frame.counter), reply);
   }
 
+  /** All of it only where it names a session, which strangers do not know; of others the head says what to answer. */
+  bytesToKeep(head: Uint8Array): number {
+    const frame = decodeFrame(head);
+    if (frame?.kind === "hello") return HELLO_MAX_BYTES;
+    const isKnown = frame?.kind === "message" && this.#sessionOf(frame) !== undefined;
+    return isKnown ? Infinity : FRAME_HEAD_BYTES;
+  }
+
   /** Whether a genuine frame is to be acted upon: it comes for the first time. */
   isNew(window: ReplayWindow, counter: number): boolean {
     return window.accept(counter);
+  }
+
+  #sessionOf({ session }: Frame): GuestSession | undefined {
+    return this.#sessions.get(session) ?? this.#greeted.get(session);
   }
 
   #welcome(hello: Frame, data: Uint8Array): Uint8Array {
@@ -146,10 +172,13 @@ export class SessionGuard {
 }
 
 /** What a node without a secret does: it answers plain messages, and tells those that have one. */
-export function plainOnly(receive: Receive): Receive {
-  return async (message) => {
-    if (isFramed(message)) throw new DhtError("unauthorized", "Cannot answer: this node has no secret");
-    return await receive(message);
+export function plainOnly(receive: Receive): Gate {
+  return {
+    async receive(message) {
+      if (isFramed(message)) throw new DhtError("unauthorized", "Cannot answer: this node has no secret");
+      return await receive(message);
+    },
+    bytesToKeep: () => Infinity,
   };
 }
 

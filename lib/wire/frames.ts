@@ -17,6 +17,8 @@ const MAC_AT = COUNTER_AT + 8;
 /** Bytes of a MAC in a frame. */
 export const MAC_BYTES = 16;
 const BODY_AT = MAC_AT + MAC_BYTES;
+/** Bytes of a frame before its body. */
+export const FRAME_HEAD_BYTES = BODY_AT;
 const UINT32 = 2 ** 32;
 
 /** A frame as it came; its parts are views into it. */

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { createHmac } from "node:crypto";
 import { DhtError } from "../../lib/core/errors.ts";
-import { plainOnly, SessionGuard } from "../../lib/node/session_guard.ts";
+import { type Gate, plainOnly, SessionGuard } from "../../lib/node/session_guard.ts";
 import { Mac } from "../../lib/node/session_keys.ts";
 import { Sessions } from "../../lib/node/sessions.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
-import { decodeFrame } from "../../lib/wire/frames.ts";
+import { decodeFrame, encodeFrame, FRAME_HEAD_BYTES, frameHead } from "../../lib/wire/frames.ts";
 import { transportContract } from "../contracts/transport_contract.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
@@ -69,6 +69,11 @@ function setUp() {
 
 async function refused(work: () => Promise<unknown>): Promise<string> {
   return (await assertRejects(work, DhtError)).code;
+}
+
+/** Delivers a frame as a route does: cut to what the gate wants of it. */
+async function deliver(gate: Gate, frame: Uint8Array): Promise<Uint8Array> {
+  return await gate.receive(frame.slice(0, gate.bytesToKeep(frame.subarray(0, FRAME_HEAD_BYTES))));
 }
 
 for (const bytes of [0, 1, 63, 64, 65, 200]) {
@@ -335,7 +340,7 @@ Deno.test("Sessions given a stranger who answers in a node's place, then says th
 Deno.test("plainOnly() given a frame, then says that this node has no secret", async () => {
   const { start, caller, nodes } = setUp();
   start("b:1");
-  nodes.set("b:1", plainOnly((message) => Promise.resolve(message)));
+  nodes.set("b:1", plainOnly((message) => Promise.resolve(message)).receive);
   const error = await assertRejects(
     () => caller().call("b:1", PING, AMPLE),
     DhtError,
@@ -362,6 +367,34 @@ Deno.test("Sessions given one was idle for long, then opens a new one; the peer 
   await sessions.call("b:1", PING, AMPLE);
   assertEquals([frames.length, guard.size], [4, 1]);
   assertNotEquals(frames[1]!.frame.subarray(2, 10), frames[3]!.frame.subarray(2, 10));
+});
+
+Deno.test("SessionGuard given long messages of strangers, then keeps no more than a head or a greeting of each", async () => {
+  const { start } = setUp();
+  const guard = start("b:1");
+  const long = new Uint8Array(1_000_000);
+  const kinds = [["message", FRAME_HEAD_BYTES], ["hello", 1_024], ["reply", FRAME_HEAD_BYTES]] as const;
+  for (const [kind, most] of kinds) {
+    const forged = encodeFrame(frameHead(kind, 7n, 1), new Uint8Array(16), long);
+    assertEquals(guard.bytesToKeep(forged), most, kind);
+    const answer = await deliver(guard, forged).then((reply) => decodeFrame(reply)?.kind, () => "refused");
+    assertEquals(answer, kind === "message" ? "gone" : "refused");
+  }
+  assertEquals(guard.bytesToKeep(long), FRAME_HEAD_BYTES);
+  assertEquals(guard.size, 0);
+});
+
+Deno.test("SessionGuard given a long message by a peer of before its restart, then its head is enough for the peer to begin anew", async () => {
+  const { start, caller, nodes, acted } = setUp();
+  const first = start("b:1");
+  nodes.set("b:1", (frame) => deliver(first, frame));
+  const sessions = caller();
+  const long = new Uint8Array(5_000);
+  await sessions.call("b:1", long, AMPLE);
+  const second = start("b:1");
+  nodes.set("b:1", (frame) => deliver(second, frame));
+  assertEquals((await sessions.call("b:1", long, AMPLE)).length, 5_000);
+  assertEquals([acted.length, second.size], [2, 1]);
 });
 
 Deno.test("SessionGuard given a peer that starts again and again, then keeps a few of its sessions", async () => {

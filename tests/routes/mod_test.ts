@@ -203,14 +203,16 @@ for (
 }
 
 Deno.test("routes given a message of a node, then it is answered by whoever checks it, without a token", async () => {
-  const api = new Api({ secret: "s3cret", receive: (message) => Promise.resolve(message.slice(0, 1)) });
+  const receive = (message: Uint8Array) => Promise.resolve(message.slice(0, 1));
+  const peerGate = { receive, bytesToKeep: () => Infinity };
+  const api = new Api({ secret: "s3cret", peerGate });
   const response = await api.send("POST", PEER_PATH, { body: "a frame" });
   assertEquals([response.status, await response.text()], [200, "a"]);
 });
 
 Deno.test("routes given a message that was not made with the secret, then 401, and the log says who", async () => {
   const refuse = () => Promise.reject(new DhtError("unauthorized", "Cannot answer: wrong or missing secret"));
-  const api = new Api({ secret: "s3cret", receive: refuse });
+  const api = new Api({ secret: "s3cret", peerGate: { receive: refuse, bytesToKeep: () => Infinity } });
   const headers = { authorization: "Bearer s3cret" };
   const response = await api.send("POST", PEER_PATH, { body: "not a frame", headers });
   assertEquals([response.status, (await problemOf(response)).code], [401, "unauthorized"]);

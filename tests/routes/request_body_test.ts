@@ -134,6 +134,29 @@ Deno.test("POST to the peer path given no length and too much, then 413 and the 
   assertEquals(pulled <= 19, true, `${pulled} MiB were read`);
 });
 
+Deno.test("POST to the peer path given a body of which only the head is wanted, then the rest is read and dropped", async () => {
+  const received: number[] = [];
+  const heads: number[] = [];
+  const api = new Api({
+    peerGate: {
+      bytesToKeep: (head) => {
+        heads.push(head.length);
+        return 40;
+      },
+      receive: (message) => {
+        received.push(...message);
+        return Promise.resolve(new Uint8Array());
+      },
+    },
+  });
+  const parts = [30, 30, 1_000, 1_000].map((length, i) => new Uint8Array(length).fill(i));
+  assertEquals((await api.send("POST", PEER_PATH, { body: ReadableStream.from(parts) })).status, 200);
+  assertEquals([heads, received], [[60], [...parts[0]!, ...parts[1]!.subarray(0, 10)]]);
+  received.length = 0;
+  assertEquals((await api.send("POST", PEER_PATH, { body: ReadableStream.from([parts[0]!]) })).status, 200);
+  assertEquals([heads, received], [[60], [...parts[0]!]]);
+});
+
 Deno.test("POST to the peer path given a malformed message, then 400", async () => {
   const api = new Api();
   api.node.failures.set("receive", new DhtError("bad_message", "Cannot read the message"));

@@ -271,7 +271,8 @@ export class Host {
     // The node answers while it still starts, as one does whose handler exists before it is in its ring.
     process.running = { node, storage, keeper };
     const receive: Receive = (message) => node.receive(message);
-    process.answer = guard(tampering.receive?.(receive, this) ?? receive);
+    const gate = guard(tampering.receive?.(receive, this) ?? receive);
+    process.answer = (message) => gate.receive(message);
     await node.start({ servers, replicas, partitions, share: this.share });
     void this.#compareAll(process, node, clock);
   }
