@@ -152,16 +152,11 @@ async function purgePartition(
     });
     const items = page.entries.map(({ key }) => ({ partition, key }));
     try {
-      const held = await Promise.all(
-        owners.map((owner) =>
-          deps.peers.ask(owner, live, "heads", { items, strict: undefined }, { lane: "own" })
-        ),
-      );
+      const held = await Promise.all(owners.map((owner) => knownAt(deps, live, owner, items)));
       for (const [i, { key, head }] of page.entries.entries()) {
         // Once this node may be an owner, and says that it holds its share, nothing may be dropped any more.
         if (deps.keeper.live !== live) throw layoutsChanged();
-        const atOwners = held.map(({ heads, floors }) => ({ head: heads[i], floor: floors[0]?.floor }));
-        if (!isNeedless(head, atOwners)) {
+        if (!isNeedless(head, held.map((known) => known[i]!))) {
           noteFailure(
             task,
             `Kept key "${key}": not all of its owners hold it yet; run balance, then purge again`,
@@ -181,6 +176,29 @@ async function purgePartition(
 interface AtOwner {
   readonly head: RecordHead | undefined;
   readonly floor: Version | undefined;
+}
+
+/**
+ * What an owner knows of keys of one partition. One whose bytes are damaged there is neither held nor deleted.
+ *
+ * @throws {DhtError} "corrupt_value" where even the head of a record is damaged there: it may be just what is asked about.
+ */
+async function knownAt(
+  { peers }: BalanceDeps,
+  live: LiveLayouts,
+  owner: OwnerId,
+  items: readonly { readonly partition: number; readonly key: string }[],
+): Promise<AtOwner[]> {
+  const ask = (strict: true | undefined) =>
+    peers.ask(owner, live, "heads", { items: [...items], strict }, { lane: "own" });
+  const accepted = await ask(true);
+  // After that one: what it has found damaged is left out here.
+  const { heads, floors } = await ask(undefined);
+  const floor = floors[0]?.floor;
+  return heads.map((head, i) => ({
+    head,
+    floor: head === undefined && accepted.heads[i] !== undefined ? undefined : floor,
+  }));
 }
 
 /**

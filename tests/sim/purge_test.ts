@@ -1,6 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { partitionOf } from "../../lib/core/partition.ts";
 import { runTask } from "./convergence.ts";
+import type { Host } from "./host.ts";
 import { nodeAt, runningAt, Simulation } from "./simulation.ts";
 import { Workload } from "./workload.ts";
 
@@ -46,3 +47,39 @@ Deno.test("purge given the node becomes an owner while it drops what is not its 
     assertEquals(keys.filter((_, i) => held[i] === undefined), []);
   });
 });
+
+for (const [what, at] of [["head", 6], ["bytes", -9]] as const) {
+  Deno.test(`purge given the copies of all owners have a damaged ${what}, and their floors are above it, then the last good copy is kept`, async () => {
+    const place = { partition: 0, key: "k" };
+    const still = 100 * 60_000;
+    const pauses = { antiEntropyMs: still, scrubPauseMs: still, tombstoneMs: still };
+    const sim = new Simulation({ partitions: 1, pauses });
+    const work = new Workload(sim, { keys: ["k"] });
+    await sim.run(async () => {
+      const hosts = await sim.startRing(3);
+      await work.put("c1", "k");
+      const added = sim.addHost();
+      // One of the first three gives up the only partition.
+      added.share = { weight: 1_000 };
+      added.boot([hosts[0]!.address]);
+      await sim.untilSettled(4);
+      const { live } = runningAt(added).keeper;
+      const isOwner = (host: Host) => live.newest.owners(0).includes(runningAt(host).keeper.selfId);
+      const loser = sim.hosts.find((host) => !isOwner(host))!;
+      for (const host of sim.hosts.filter(isOwner)) {
+        const { storage } = runningAt(host);
+        const floor = { wallMs: 2_000_000_000_000, counter: 0, writer: "other.1" };
+        await storage.tombstones.raiseFloor(0, floor);
+        await storage.flush();
+        host.disk.corrupt(["record", 0, "k"], (bytes) => bytes.with(at, bytes.at(at)! ^ 1));
+        host.crash();
+        host.boot();
+        await sim.until("it is back", () => host.ready);
+        await runningAt(host).storage.read(0, "k").catch(() => {});
+      }
+      await sim.sleep(10_000);
+      await assertRejects(() => runTask(sim, loser, "purge"));
+      assertEquals((await runningAt(loser).storage.heads([place]))[0]?.kind, "value");
+    });
+  });
+}
