@@ -22,7 +22,7 @@ import { isLoopbackHost } from "./lib/address.ts";
 import { type NodeConfig, nodeEnvironment, parseNodeConfig } from "./lib/config.ts";
 import { DhtError } from "./lib/core/errors.ts";
 import { nextIncarnation } from "./lib/node/identity.ts";
-import { RetiredStoreError } from "./lib/node/membership.ts";
+import { RetiredStoreError } from "./lib/node/retirement.ts";
 import { DhtNode } from "./lib/node/node.ts";
 import type { TaskView } from "./lib/node/service.ts";
 import { RingKeeper } from "./lib/node/ring_keeper.ts";

@@ -1,4 +1,3 @@
-import { isActive } from "../core/membership.ts";
 import type { Random } from "../ports/random.ts";
 import { balance, type BalanceDeps, type BalanceScope } from "./balance.ts";
 import { noteFailure, type Task } from "./tasks.ts";
@@ -16,10 +15,7 @@ export async function balanceRing(
 ): Promise<void> {
   const { keeper, random } = deps;
   const id = random.hex(8);
-  const others = [...keeper.state.members.values()].filter((member) =>
-    isActive(member) && member.address !== keeper.self.address
-  );
-  const remote = others.map(({ address }) =>
+  const remote = keeper.otherMembers.map(({ address }) =>
     balanceOther(deps, address, id, scope).catch((error) => noteFailure(scope.task, error))
   );
   await Promise.all([balance(deps, scope), ...remote]);

@@ -1,5 +1,5 @@
 import { DhtError } from "../core/errors.ts";
-import { isActive, type Member, type RingState } from "../core/membership.ts";
+import type { RingState } from "../core/membership.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
@@ -49,7 +49,7 @@ export class Gossip {
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#clockSkew = deps.clockSkew;
-    this.#prober = new Prober({ ...deps, others: () => this.#others().map(({ address }) => address) });
+    this.#prober = new Prober({ ...deps, others: () => this.#others() });
     this.#keeper.onChange(() => this.#passOn());
   }
 
@@ -94,7 +94,7 @@ export class Gossip {
     let heard = true;
     while (this.#announceAgain) {
       this.#announceAgain = false;
-      const others = this.#others().map(({ address }) => address);
+      const others = this.#others();
       if (others.length > TELL_ALL_MAX) {
         heard = await this.#tell(this.#some(others), this.#news());
         continue;
@@ -119,7 +119,7 @@ export class Gossip {
 
   /** In a large ring whoever learns something passes it on, at once and in some rounds to come. */
   #passOn(): void {
-    const others = this.#others().length;
+    const others = this.#keeper.otherMembers.length;
     if (others <= TELL_ALL_MAX) return;
     this.#newsRounds = Math.ceil(Math.log2(others));
     void this.#tellSome();
@@ -130,7 +130,7 @@ export class Gossip {
     this.#passingOn = true;
     const { state } = this.#keeper;
     this.#newsRounds--;
-    await this.#tell(this.#some(this.#others().map(({ address }) => address)), this.#news());
+    await this.#tell(this.#some(this.#others()), this.#news());
     this.#passingOn = false;
     // What came meanwhile was not in it, and has set the rounds anew.
     if (this.#newsRounds <= 0) this.#announced = state;
@@ -171,17 +171,14 @@ export class Gossip {
 
   /** Those whose turn it is, in an order drawn anew each turn; and those in doubt. */
   #next(): string[] {
-    const others = this.#others().map((member) => member.address);
+    const others = this.#others();
     if (this.#turn.length === 0) this.#turn = this.#shuffle(others);
     const due = [...this.#turn.splice(0, TALKS_PER_ROUND), ...this.#prober.due()];
     return [...new Set(due)].filter((address) => others.includes(address));
   }
 
-  #others(): Member[] {
-    const { members } = this.#keeper.state;
-    return [...members.values()].filter((member) =>
-      isActive(member) && member.address !== this.#keeper.self.address
-    );
+  #others(): string[] {
+    return this.#keeper.otherMembers.map(({ address }) => address);
   }
 
   #some(addresses: string[]): string[] {

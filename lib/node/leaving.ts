@@ -4,6 +4,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { type ChangeProgress, changeWords, waitingWords } from "./change_progress.ts";
 import type { Gossip } from "./gossip.ts";
+import type { Joining } from "./joining.ts";
 import type { MembershipService } from "./membership.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { TaskView } from "./service.ts";
@@ -22,6 +23,7 @@ export const LEAVE_TASK = "leave";
 /** What leaving needs of its node. */
 export interface LeavingDeps {
   readonly keeper: RingKeeper;
+  readonly joining: Pick<Joining, "entered">;
   readonly membership: MembershipService;
   readonly gossip: Gossip;
   readonly progress: ChangeProgress;
@@ -84,9 +86,9 @@ export class Leaving {
 
   /** Waits until the others hold what this node holds; the last node of a ring only stops. */
   async #leave(task: Task): Promise<void> {
-    const { membership, log } = this.#deps;
+    const { joining, membership, log } = this.#deps;
     // A start that is still under way takes back a leave, which it thinks was of the run before.
-    await membership.entered;
+    await joining.entered;
     if (!membership.isLast() && await this.#handOver(task)) {
       await this.#sayGoodbye();
       return log.event("info", "left", "Left the ring");

@@ -2,7 +2,6 @@ import { DhtError, sentence } from "../core/errors.ts";
 import { isDue } from "../core/expiry.ts";
 import { HybridLogicalClock, type Version, writerId } from "../core/hlc.ts";
 import { addressOf } from "../core/layout.ts";
-import type { MemberShare } from "../core/membership.ts";
 import type { Plan, PlannedChange } from "../core/plan.ts";
 import { headOf } from "../core/record.ts";
 import { AntiEntropy } from "./anti_entropy.ts";
@@ -16,6 +15,7 @@ import { Exchange } from "./exchange.ts";
 import { Expiry } from "./expiry.ts";
 import { Gossip } from "./gossip.ts";
 import { HintedHandoff } from "./hinted_handoff.ts";
+import { type EnterOptions, Joining } from "./joining.ts";
 import { LEAVE_LINGER_MS, Leaving } from "./leaving.ts";
 import { listKeys } from "./listing.ts";
 import { MembershipService } from "./membership.ts";
@@ -62,6 +62,7 @@ export class DhtNode implements NodeService {
   readonly #exchange: Exchange;
   readonly #gossip: Gossip;
   readonly #transfer: Transfer;
+  readonly #joining: Joining;
   readonly #membership: MembershipService;
   readonly #replica: Replica;
   readonly #status: StatusService;
@@ -108,6 +109,7 @@ export class DhtNode implements NodeService {
     const hints = this.#hints = new HintedHandoff(shared, this.#stopping.signal);
     this.#gossip = new Gossip(shared);
     this.#transfer = new Transfer({ ...shared, gossip: this.#gossip });
+    const joining = this.#joining = new Joining({ ...shared, gossip: this.#gossip });
     this.#membership = new MembershipService({ ...shared, gossip: this.#gossip });
     const hlc = new HybridLogicalClock(writerId(self.storeId, self.incarnation));
     this.#coordinator = new Coordinator({ ...shared, hlc, hints });
@@ -120,14 +122,22 @@ export class DhtNode implements NodeService {
     this.#mender = new Mender(shared, this.#stopping.signal);
     const progress = new ChangeProgress({ ...shared, transfer: this.#transfer });
     this.#leaving = new Leaving(
-      { ...shared, membership, progress, gossip: this.#gossip, tasks: this.#tasks, onLeft: deps.onLeft },
+      {
+        ...shared,
+        joining,
+        membership,
+        progress,
+        gossip: this.#gossip,
+        tasks: this.#tasks,
+        onLeft: deps.onLeft,
+      },
       this.#stopping.signal,
     );
     this.#status = new StatusService({
       ...shared,
       progress,
       antiEntropy: this.#antiEntropy,
-      membership,
+      joining,
       version: deps.version,
       notes: deps.notes ?? [],
       lookAtDisk: deps.lookAtDisk ?? (() => Promise.resolve(undefined)),
@@ -139,11 +149,11 @@ export class DhtNode implements NodeService {
       progress: () => progress.own(),
       pullRecord: (source, place, record) =>
         this.#exchange.pullRecord({ peer: source, live: keeper.live }, place, record),
-      hasEntered: () => membership.hasEntered,
+      hasEntered: () => joining.hasEntered,
       admit: (joiner) => membership.admit(joiner),
-      welcome: (ring) => membership.welcome(ring),
+      welcome: (ring) => joining.welcome(ring),
       startBalance: (id) => void this.#startBalance(id),
-      foreignRing: (ringId) => membership.noteForeignRing(ringId),
+      foreignRing: (ringId) => joining.noteForeignRing(ringId),
       heardFrom: (address) => this.#gossip.heardFrom(address),
     });
     this.#peers.connect(this.#replica);
@@ -156,18 +166,12 @@ export class DhtNode implements NodeService {
    *
    * @returns At once; a node that has to join says `not_in_ring` until it has.
    */
-  async start(options: {
-    readonly servers: readonly string[];
-    readonly replicas: number;
-    readonly partitions: number;
-    /** What this node asks to own; absent: what the ring knows of it. */
-    readonly share?: MemberShare;
-  }): Promise<void> {
+  async start(options: EnterOptions): Promise<void> {
     const { signal } = this.#stopping;
-    const rejoined = await this.#membership.enter(options, signal);
+    const rejoined = await this.#joining.enter(options, signal);
     // Not before: a node that comes back to such a ring is told by an error.
     this.#deps.keeper.onChange(() => this.#stopIfRetired());
-    const inRing = this.#membership.entered.then(() =>
+    const inRing = this.#joining.entered.then(() =>
       Promise.all([
         this.#gossip.run(signal),
         this.#transfer.run(signal),
@@ -269,7 +273,7 @@ export class DhtNode implements NodeService {
   }
 
   readiness(): { readonly ready: true } | { readonly ready: false; readonly reason: string } {
-    return this.#membership.readiness();
+    return this.#joining.readiness();
   }
 
   metrics(): readonly Metric[] {
@@ -345,7 +349,7 @@ export class DhtNode implements NodeService {
   }
 
   #assertServing(): void {
-    const readiness = this.#membership.readiness();
+    const readiness = this.#joining.readiness();
     if (!readiness.ready) throw new DhtError("not_in_ring", readiness.reason);
   }
 

@@ -2,7 +2,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { DhtError } from "../core/errors.ts";
 import { hash128 } from "../core/hash.ts";
 import { type LiveLayouts, liveName, type OwnerId, ownerId } from "../core/layout.ts";
-import { liveLayouts, type Member, mergeRings, type RingState } from "../core/membership.ts";
+import { isActive, liveLayouts, type Member, mergeRings, type RingState } from "../core/membership.ts";
 import { decodeRing, encodeRing } from "../wire.ts";
 
 /** Who this node is. The store id comes from its database, the incarnation from counting its starts. */
@@ -80,6 +80,13 @@ export class RingKeeper {
   get selfMember(): Member | undefined {
     const member = this.state.members.get(this.self.address);
     return member?.storeId === this.self.storeId ? member : undefined;
+  }
+
+  /** Nodes that are in the ring beside this one, leavers included. */
+  get otherMembers(): Member[] {
+    return [...this.state.members.values()].filter((member) =>
+      isActive(member) && member.address !== this.self.address
+    );
   }
 
   /** Equal on two nodes exactly if they know the same. */

@@ -6,7 +6,7 @@ import type { AntiEntropy } from "./anti_entropy.ts";
 import type { Background } from "./background.ts";
 import type { ChangeProgress } from "./change_progress.ts";
 import type { ClockSkew } from "./clock_skew.ts";
-import type { MembershipService } from "./membership.ts";
+import type { Joining } from "./joining.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { ChangeView, NodeView, RingView, StatusView } from "./service.ts";
@@ -28,7 +28,7 @@ export interface StatusDeps {
   readonly keeper: RingKeeper;
   readonly peers: Peers;
   readonly storage: Storage;
-  readonly membership: MembershipService;
+  readonly joining: Pick<Joining, "foreignRing">;
   readonly clock: Clock;
   readonly background: Background;
   readonly antiEntropy: AntiEntropy;
@@ -163,8 +163,8 @@ export class StatusService {
   }
 
   #facts(ring: RingView, change: ChangeView | undefined, room: DiskRoom | undefined): WarningFacts {
-    const { keeper, membership, storage } = this.#deps;
-    const { foreignRing } = membership;
+    const { keeper, joining, storage } = this.#deps;
+    const { foreignRing } = joining;
     return {
       state: keeper.state,
       live: keeper.live,

@@ -1,7 +1,7 @@
 import { MemoryDisk, MemoryStore } from "../../lib/adapters/memory_store.ts";
 import type { MemberShare } from "../../lib/core/membership.ts";
 import { nextIncarnation } from "../../lib/node/identity.ts";
-import { RetiredStoreError } from "../../lib/node/membership.ts";
+import { RetiredStoreError } from "../../lib/node/retirement.ts";
 import { DhtNode, type NodeDeps } from "../../lib/node/node.ts";
 import { type Identity, RingKeeper } from "../../lib/node/ring_keeper.ts";
 import { messageEnds } from "../../lib/node/secure_messages.ts";
