@@ -136,6 +136,7 @@ export class Host {
 
   /** Starts the process, which founds or joins a ring or finds the one it was in. */
   boot(chosen: readonly string[] = this.#servers): void {
+    if (this.process?.alive === true) throw new Error(`${this.address} runs already`);
     this.#servers = chosen;
     // As `main.ts` has it: on an empty disk beside data that was set aside a node does not start without a server.
     const servers = chosen.length === 0 && this.disk.commits === 0 ? this.#rejoinThrough : chosen;

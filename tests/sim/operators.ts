@@ -60,6 +60,8 @@ export class Operators {
   /** Starts a node that joins through one that is up; waits until it is in the ring. */
   async join(host: Host = this.#sim.addHost()): Promise<Host> {
     const { ready } = this.#sim;
+    // Another operator may have started that machine meanwhile.
+    if (host.process?.alive === true) return host;
     this.#faults.count("join");
     host.boot([this.#random.pick(ready).address, this.#random.pick(ready).address]);
     await this.#patiently(() => host.ready);
