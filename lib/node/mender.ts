@@ -1,12 +1,21 @@
 import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions } from "../core/hlc.ts";
-import { type LiveLayouts, liveOwners, type OwnerId, readNeeds } from "../core/layout.ts";
+import {
+  addressOf,
+  type LiveLayouts,
+  liveOwners,
+  type OwnerId,
+  readNeeds,
+  storeIdOf,
+} from "../core/layout.ts";
+import { isActive } from "../core/membership.ts";
 import { isMet } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Answer } from "../wire.ts";
 import type { Place } from "./damage.ts";
+import { isDamage } from "./entries.ts";
 import type { Exchange } from "./exchange.ts";
 import { inParallel } from "./in_parallel.ts";
 import { layoutsChanged } from "./layout_mismatch.ts";
@@ -130,7 +139,7 @@ export class Mender {
     return replies.filter((reply) => reply !== undefined);
   }
 
-  /** Whether no acknowledged write can be newer than what has been answered. */
+  /** Whether no acknowledged write can be newer than what has been answered, or none that is left anywhere. */
   async #suffice(
     place: Place,
     live: LiveLayouts,
@@ -139,9 +148,48 @@ export class Mender {
   ): Promise<boolean> {
     const answered = new Set(replies.map(({ owner }) => owner));
     if (isMet(readNeeds(live, place.partition), (owner) => answered.has(owner))) return true;
-    // Where only the bytes are damaged, it is known what this node has acknowledged.
-    const [own] = await this.#deps.storage.heads([place], { strict: true }).catch(() => []);
-    return own !== undefined && newest !== undefined && compareHeads(newest, own) >= 0;
+    const own = await this.#ownHead(place);
+    // Where only the bytes are damaged, it is known what this node has acknowledged; and the key can be written anew.
+    if (own !== "unreadable") {
+      return own !== undefined && newest !== undefined && compareHeads(newest, own) >= 0;
+    }
+    return this.#areAllThatAreLeft(place, live, answered);
+  }
+
+  async #ownHead(place: Place): Promise<RecordHead | "unreadable" | undefined> {
+    try {
+      return (await this.#deps.storage.heads([place], { strict: true }))[0];
+    } catch (error) {
+      if (isDamage(error)) return "unreadable";
+      throw error;
+    }
+  }
+
+  /**
+   * Whether an owner was removed, or its disk replaced, and all others have answered: there is nobody to wait for.
+   * Should it and this node alone have had a later write, that is lost; but else every change of layout would wait
+   * for this record for ever.
+   */
+  #areAllThatAreLeft(place: Place, live: LiveLayouts, answered: ReadonlySet<OwnerId>): boolean {
+    const { keeper, log } = this.#deps;
+    const missing = liveOwners(live, place.partition).filter((owner) =>
+      owner !== keeper.selfId && !answered.has(owner)
+    );
+    const isGone = (owner: OwnerId) => {
+      const member = keeper.state.members.get(addressOf(owner));
+      return member === undefined || member.storeId !== storeIdOf(owner) || !isActive(member);
+    };
+    const isAnyAsked = live.base.owners(place.partition).some((owner) => answered.has(owner));
+    if (!isAnyAsked || !missing.every(isGone)) return false;
+    log.event(
+      "warn",
+      "mended_without_quorum",
+      `Mending key ${JSON.stringify(place.key)} from what is left: ${
+        missing.map(addressOf).join(", ")
+      } is gone, ` +
+        "and a later write of it may be lost",
+    );
+    return true;
   }
 
   /** Nobody holds any of the key: it was deleted, and the deletion collected, or never acknowledged. */

@@ -78,3 +78,30 @@ Deno.test("damaged deletion given the others have forgotten it, when a node that
     }
   });
 });
+
+Deno.test("damaged record given another owner is gone for good and was removed, then what the last one holds takes its place, and the ring goes on", async () => {
+  const sim = new Simulation({ pauses: { antiEntropyMs: 3_600_000, scrubMs: 3_600_000 } });
+  const work = new Workload(sim, { keys: ["a"] });
+  await sim.run(async () => {
+    const hosts = await sim.startRing(3);
+    const { value } = await work.put("c", "a");
+    await sim.sleep(1_000);
+    const [first, second, third] = hosts;
+    const place = { partition: partitionOf("a", PARTITIONS), key: "a" };
+    await runningAt(first!).storage.flush();
+    first!.crash();
+    first!.disk.corrupt(["record", place.partition, "a"], () => Uint8Array.of(0xc1));
+    third!.crash();
+    third!.gone = true;
+    first!.boot();
+    await sim.until("it is back", () => first!.ready);
+    await sim.sleep(10_000);
+    assertEquals(runningAt(first!).storage.damagedRecords(), [place]);
+    await second!.request((node) => node.remove(third!.address, { force: false }));
+    await sim.untilSettled(2);
+    for (const host of [first!, second!]) {
+      const read = await work.get("c", "a", { host });
+      assertEquals(read?.outcome.kind === "read" && read.outcome.value, value);
+    }
+  });
+});

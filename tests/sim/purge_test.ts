@@ -52,7 +52,7 @@ for (const [what, at] of [["head", 6], ["bytes", -9]] as const) {
   Deno.test(`purge given the copies of all owners have a damaged ${what}, and their floors are above it, then the last good copy is kept`, async () => {
     const place = { partition: 0, key: "k" };
     const still = 100 * 60_000;
-    const pauses = { antiEntropyMs: still, scrubPauseMs: still, tombstoneMs: still };
+    const pauses = { antiEntropyMs: still, scrubMs: still, tombstoneMs: still };
     const sim = new Simulation({ partitions: 1, pauses });
     const work = new Workload(sim, { keys: ["k"] });
     await sim.run(async () => {
