@@ -14,6 +14,8 @@
 -- Requests are made before the load begins, so that the client costs as little as it can.
 
 local VALUE_BYTES = 100
+-- Of more keys than this, requests are made one by one: they would not fit into memory.
+local MAX_MADE = 100000
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local threads = {}
 
@@ -109,7 +111,7 @@ function works.put(api, keys, salt, _, write_query)
     local one = made[i]
     if not one then
       one = api.put(name(i), salt, write_query)
-      made[i] = one
+      if keys <= MAX_MADE then made[i] = one end
     end
     return one
   end
@@ -131,7 +133,7 @@ function works.get(api, keys, _, read_query)
     local one = made[i]
     if not one then
       one = api.get(name(i), read_query)
-      made[i] = one
+      if keys <= MAX_MADE then made[i] = one end
     end
     return one
   end

@@ -32,18 +32,22 @@ export class OurRing implements Side {
     this.nodes = nodes;
   }
 
-  /** Starts a ring with the settings a user gets, and waits until it has settled. */
-  static async start(arena: Arena, flags: (port: number) => readonly string[] = () => []): Promise<OurRing> {
-    const first = await arena.startNode(...nodeCommand(arena, freePort(), flags));
-    await first.ready();
-    const others: TestNode[] = [];
-    for (let i = 1; i < NODES; i++) {
-      others.push(await arena.startNode(...nodeCommand(arena, freePort(), flags, first.port)));
+  /**
+   * Starts a ring with the settings a user gets, and waits until it has settled.
+   *
+   * @param advertise Port by which the others are to reach the node of a port; its own where absent.
+   */
+  static async start(arena: Arena, advertise?: (port: number) => number): Promise<OurRing> {
+    const nodes: TestNode[] = [];
+    for (let i = 0; i < NODES; i++) {
+      const port = freePort();
+      const known = advertise === undefined ? [] : ["--advertise", `localhost:${advertise(port)}`];
+      const node = await arena.startNode(port, nodeCommand(arena, port, [...known, ...joining(nodes[0])]));
+      if (i === 0) await node.ready();
+      nodes.push(node);
     }
-    const ring = new OurRing([first, ...others]);
-    if (flags(0).length === 0) await settled(ring.nodes);
-    else await Promise.all(ring.nodes.map((node) => node.ready()));
-    return ring;
+    await settled(nodes, ({ port }) => `localhost:${advertise?.(port) ?? port}`);
+    return new OurRing(nodes);
   }
 
   get ports(): readonly number[] {
@@ -54,9 +58,9 @@ export class OurRing implements Side {
     return this.nodes.map(({ child }) => child.pid);
   }
 
-  /** A fourth node, that joins. */
-  async add(arena: Arena): Promise<TestNode> {
-    return await arena.startNode(...nodeCommand(arena, freePort(), () => [], this.ports[0]!));
+  /** Starts one more node at a port, that joins. */
+  async add(arena: Arena, port: number): Promise<TestNode> {
+    return await arena.startNode(port, nodeCommand(arena, port, joining(this.nodes[0])));
   }
 
   /** Stops all nodes as SIGTERM does, and starts them again; returns how long each took to be ready, in seconds. */
@@ -72,15 +76,13 @@ export class OurRing implements Side {
   }
 }
 
-function nodeCommand(
-  arena: Arena,
-  port: number,
-  flags: (port: number) => readonly string[],
-  server?: number,
-): [number, string[]] {
-  const own = ["--port", `${port}`, "--data", arena.path(`data-${port}`), ...flags(port)];
-  const join = server === undefined ? [] : ["--server", `localhost:${server}`];
-  return [port, [Deno.execPath(), ...taskArguments("node"), ...own, ...join]];
+function nodeCommand(arena: Arena, port: number, flags: readonly string[]): string[] {
+  const own = ["--port", `${port}`, "--data", arena.path(`data-${port}`)];
+  return [Deno.execPath(), ...taskArguments("node"), ...own, ...flags];
+}
+
+function joining(through: TestNode | undefined): string[] {
+  return through === undefined ? [] : ["--server", through.address];
 }
 
 /** A cluster of etcd, with its defaults and the v2 API. */

@@ -1,0 +1,29 @@
+import { assertEquals } from "@std/assert";
+import type { GossipCost } from "./gossip_cost.ts";
+import { extrapolate, gossipTable } from "./tables.ts";
+
+const HUNDRED: GossipCost = {
+  nodes: 100,
+  bytesPerSecond: 600,
+  messagesPerSecond: 3,
+  joinSeconds: 2,
+  joinBytes: 5_000,
+  changeSeconds: 9,
+  changeBytes: 70_000,
+  deathHalfSeconds: 20,
+  deathSeconds: 60,
+  realSeconds: 1,
+};
+
+Deno.test("extrapolate() to ten times the nodes, then a death is known ten times as late, and nothing is said of what was not simulated", () => {
+  const cost = extrapolate([HUNDRED], 1_000);
+  assertEquals([cost.deathSeconds, cost.bytesPerSecond, cost.joinSeconds], [600, 600, 3]);
+  assertEquals(cost.changeSeconds, undefined);
+});
+
+Deno.test("gossipTable() given a ring that was not simulated, then marks its figures", () => {
+  assertEquals(gossipTable([HUNDRED], [100, 1_000]).split("\n").slice(2), [
+    "| 100 | 600 B/s | 2 s | 5 kB | 9 s | 70 kB | 20 s | 60 s |",
+    "| 1,000 | ~ 600 B/s | ~ 3 s | ~ 50 kB | not simulated |  | ~ 200 s | ~ 600 s |",
+  ]);
+});
