@@ -241,6 +241,16 @@ export function isActive(member: Member): boolean {
   return member.state === "up" || member.state === "leaving";
 }
 
+/** The members that take part in the ring. */
+export function activeMembers(ring: RingState): Member[] {
+  return [...ring.members.values()].filter(isActive);
+}
+
+/** Whether so many are more than half: no two sides of a ring that was cut in two can both say that. */
+export function isMostOf(some: number, all: number): boolean {
+  return some * 2 > all;
+}
+
 /** What is asked for, and where nothing is, what was. */
 function shareOf(asked: MemberShare, known: MemberShare = {}): { weight: number; zone?: string } {
   const zone = asked.zone ?? known.zone;

@@ -1,10 +1,12 @@
 import { DhtError } from "./errors.ts";
 import { addressOf, Layout, type LayoutMember } from "./layout.ts";
 import {
+  activeMembers,
   admitMember,
   changeMember,
   changeShare,
   isActive,
+  isMostOf,
   liveLayouts,
   type RingState,
 } from "./membership.ts";
@@ -218,9 +220,9 @@ function obstacles(
   const found: string[] = [];
   const { address, kind } = change;
   const gone = kind === "remove" ? address : undefined;
-  const dead = [...ring.members.values()].filter((member) =>
-    isActive(member) && member.address !== gone && facts.down.has(member.address)
-  ).map((member) => member.address);
+  const members = activeMembers(ring).map((member) => member.address);
+  const answering = members.filter((member) => !facts.down.has(member));
+  const dead = members.filter((member) => member !== gone && facts.down.has(member));
   if (dead.length > 0) {
     const [does, it] = dead.length === 1 ? ["does", "it"] : ["do", "them"];
     found.push(
@@ -230,6 +232,12 @@ function obstacles(
   }
   if (kind === "remove" && !facts.down.has(address)) {
     found.push(`${address} answers, and only a node that nobody reaches is removed: let it leave.`);
+  }
+  if (kind === "remove" && !isMostOf(answering.length, members.length)) {
+    found.push(
+      `Only ${answering.length} of ${members.length} nodes answer here, so removing one takes --force: the others ` +
+        "may be alive, and hold what would be lost.",
+    );
   }
   if (kind === "remove" && layouts.before.n <= 2) {
     found.push(

@@ -1,5 +1,12 @@
 import { DhtError } from "../core/errors.ts";
-import { admitMember, changeMember, isActive, type MemberState } from "../core/membership.ts";
+import {
+  activeMembers,
+  admitMember,
+  changeMember,
+  isActive,
+  isMostOf,
+  type MemberState,
+} from "../core/membership.ts";
 import { writeQuorum } from "../core/quorum.ts";
 import type { Log } from "../ports/log.ts";
 import type { Gossip } from "./gossip.ts";
@@ -99,8 +106,9 @@ export class MembershipService {
   /**
    * Takes a node that is gone for good out of the ring.
    *
-   * @throws {DhtError} "unknown_node", "last_node", "node_reachable" if any member still reaches it,
-   * "needs_force" where the ring had only two copies.
+   * @throws {DhtError} "unknown_node", "last_node", "node_reachable" if any member still reaches it; "needs_force"
+   * where the ring had only two copies, or where no majority of the members answers: those that do not may be alive,
+   * and this node the one that is cut off.
    */
   async remove(address: string, { force }: { readonly force: boolean }): Promise<void> {
     const ring = this.#keeper.state;
@@ -115,14 +123,25 @@ export class MembershipService {
         node: address,
       });
     }
-    const witnesses = await this.#whoReaches(address);
-    if (witnesses.length > 0) {
+    const members = activeMembers(ring).length;
+    const { answered, reachedBy } = await this.#whoReaches(address);
+    if (reachedBy.length > 0) {
       throw new DhtError(
         "node_reachable",
-        `Cannot remove ${address}: ${witnesses.join(", ")} still reach it`,
+        `Cannot remove ${address}: ${reachedBy.join(", ")} still reach it`,
         {
           node: address,
-          reachedBy: witnesses,
+          reachedBy,
+        },
+      );
+    }
+    if (!isMostOf(answered, members) && !force) {
+      throw new DhtError(
+        "needs_force",
+        `Cannot remove ${address}: only ${answered} of ${members} nodes answer here; the others may be alive, and ` +
+          "hold what would be lost",
+        {
+          node: address,
         },
       );
     }
@@ -141,19 +160,21 @@ export class MembershipService {
     await this.#gossip.announce();
   }
 
-  /** Members, this node included, that get an answer from that address. */
-  async #whoReaches(address: string): Promise<string[]> {
-    const asked = [this.#keeper.self.address, ...this.#keeper.otherMembers.map((member) => member.address)];
-    const reached = await Promise.all(
-      asked.filter((witness) => witness !== address).map(async (witness) => {
-        if (witness === this.#keeper.self.address) {
-          return await answers(this.#peers, this.#keeper.state, address);
-        }
-        const reply = await this.#peers.control(witness, "probe", { address }).catch(() => undefined);
-        return reply?.reached === true;
-      }),
+  /** Asks all members but that one, this node included: how many answer, and which of them reach that address. */
+  async #whoReaches(address: string): Promise<{ answered: number; reachedBy: string[] }> {
+    const { state, self } = this.#keeper;
+    const asked = activeMembers(state).map((member) => member.address).filter((other) => other !== address);
+    const replies = await Promise.all(
+      asked.map((witness) =>
+        witness === self.address
+          ? answers(this.#peers, state, address)
+          : this.#peers.control(witness, "probe", { address }).then(({ reached }) => reached, () => undefined)
+      ),
     );
-    return asked.filter((witness) => witness !== address).filter((_, i) => reached[i]);
+    return {
+      answered: replies.filter((reached) => reached !== undefined).length,
+      reachedBy: asked.filter((_, i) => replies[i] === true),
+    };
   }
 }
 
