@@ -134,7 +134,7 @@ async function checkTombstones(sim: Simulation, violations: string[]): Promise<v
 }
 
 /** A sentence for each partition of which an owner has tombstones. */
-async function tombstones(sim: Simulation): Promise<string[]> {
+export async function tombstones(sim: Simulation): Promise<string[]> {
   const found: string[] = [];
   for (const host of sim.ready) {
     const { storage, keeper } = runningAt(host);

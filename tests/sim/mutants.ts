@@ -13,9 +13,11 @@ import {
   type Outcome,
 } from "../../lib/wire.ts";
 import type { Host, Tampering } from "./host.ts";
+import { nameByMembers } from "./planted_layouts.ts";
 import { forgetful, TidyKeeper, withoutIdentity } from "./planted_ring.ts";
 import {
   dropOldDeletions,
+  dropWithoutFloor,
   halfCommits,
   hideDeletions,
   keepLeftovers,
@@ -184,6 +186,18 @@ export const MUTANTS: readonly Mutant[] = [
         floor: undefined,
         nowMs: 0,
       })),
+  }),
+  mutant("forgets deletions and keeps no floor in their place", "promise 5", { storage: dropWithoutFloor }, {
+    plan: "returnAfterCollection",
+  }),
+  mutant("keeps what it held of a partition before it owned it again", "promise 5", {
+    storage: keepLeftovers,
+  }, {
+    plan: "returnAfterCollection",
+  }),
+  mutant("names layouts by their members alone", "promise 2", { install: nameByMembers }, {
+    plan: "leaveAgain",
+    workload: { thinkMs: 10, clients: 8, large: 0, keys: manyKeys(300) },
   }),
 ];
 

@@ -43,8 +43,8 @@ const REFUSED = 0.5;
 /** Share of the lost messages that nobody notices before the caller's patience ends. */
 const SILENT = 0.2;
 
-/** Whether a message is stopped: a request on its way there, or the reply to one on its way back. */
-export type Blocks = (from: string, to: string, way: Way) => boolean;
+/** Whether a message of so many bytes is stopped: a request on its way there, or the reply to one on its way back. */
+export type Blocks = (from: string, to: string, way: Way, bytes: number) => boolean;
 
 /** Of a message: a request or a reply. */
 export type Way = "there" | "back";
@@ -202,15 +202,15 @@ export class Network {
     }
     this.#scheduler.after(delayMs, () => {
       // A cut stops also what was on its way when it came.
-      const cut = this.#cutBetween(from, to, way);
+      const cut = this.#cutBetween(from, to, way, bytes.length);
       if (cut === undefined) return arrive();
       this.counts.cut++;
       if (cut.refuses) exchange.fail("no way to that host");
     });
   }
 
-  #cutBetween(from: string, to: string, way: Way): Cut | undefined {
-    for (const cut of this.#cuts) if (cut.blocks(from, to, way)) return cut;
+  #cutBetween(from: string, to: string, way: Way, bytes: number): Cut | undefined {
+    for (const cut of this.#cuts) if (cut.blocks(from, to, way, bytes)) return cut;
     return undefined;
   }
 

@@ -1,7 +1,15 @@
 import type { Fault, Faults } from "./faults.ts";
 import type { Way, Weather } from "./network.ts";
 import { Operators } from "./operators.ts";
-import * as sequences from "./sequences.ts";
+import { leaveAgain, returnAfterCollection } from "./returns.ts";
+import {
+  changeWeights,
+  growToSeven,
+  loseZone,
+  replaceNodes,
+  rollingRestart,
+  shrinkToThree,
+} from "./sequences.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Simulation } from "./simulation.ts";
 import type { Workload } from "./workload.ts";
@@ -37,7 +45,14 @@ export const PLANS = {
   growBehindBridge,
   blackout,
   restartWithStoppedClock,
-  ...sequences,
+  rollingRestart,
+  replaceNodes,
+  growToSeven,
+  shrinkToThree,
+  changeWeights,
+  loseZone,
+  returnAfterCollection,
+  leaveAgain,
 } as const;
 
 /** Name of a plan. */

@@ -118,3 +118,13 @@ export function hideDeletions(storage: Storage): void {
     return { ...page, entries: page.entries.filter(({ head }) => head.kind === "value") };
   };
 }
+
+/** Deletions that every owner has confirmed are dropped, and leave no floor behind. */
+export function dropWithoutFloor(storage: Storage): void {
+  storage.tombstones.collect = async (partition, tombstones) => {
+    const dropped = await Promise.all(
+      tombstones.map(({ key, version }) => storage.drop(partition, key, version)),
+    );
+    return dropped.filter(Boolean).length;
+  };
+}

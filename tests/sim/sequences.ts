@@ -33,7 +33,7 @@ export function replaceNodes(play: Play): Promise<void> {
   return script(play, play.random.pick([3, 4]), async (steps) => {
     for (const host of [...steps.sim.hosts]) {
       await replace(steps, host);
-      await settled(steps);
+      await settled(steps.sim);
     }
   });
 }
@@ -45,7 +45,7 @@ export function growToSeven(play: Play): Promise<void> {
     while (sim.hosts.length < 7) {
       const several = Math.min(7 - sim.hosts.length, random.pick([1, 1, 2, 4]));
       await operators.joinAll(Array.from({ length: several }, () => sim.addHost()));
-      if (random.chance(0.7)) await settled(steps);
+      if (random.chance(0.7)) await settled(steps.sim);
     }
   });
 }
@@ -63,7 +63,7 @@ export function shrinkToThree(play: Play): Promise<void> {
       } else if (other !== undefined && staying.length > 4 && random.chance(0.3)) {
         await operators.leaveAll([host, other]);
       } else await operators.leaveAll([host]);
-      if (random.chance(0.7)) await settled(steps);
+      if (random.chance(0.7)) await settled(steps.sim);
     }
   });
 }
@@ -74,7 +74,7 @@ export function changeWeights(play: Play): Promise<void> {
     const { sim, random, operators } = steps;
     for (const host of random.shuffled(sim.hosts)) {
       await operators.reweigh(host);
-      if (random.chance(0.5)) await settled(steps);
+      if (random.chance(0.5)) await settled(steps.sim);
     }
   });
 }
@@ -128,7 +128,7 @@ async function replace({ sim, random, faults, operators }: Script, host: Host): 
 }
 
 /** As an operator waits who looks at the status page; not for ever. */
-async function settled({ sim }: Script): Promise<void> {
+export async function settled(sim: Simulation): Promise<void> {
   const members = () => sim.hosts.filter((host) => !host.gone).length;
   const deadlineMs = sim.nowMs + STEP_MS;
   while (!sim.isSettled(members()) && sim.nowMs < deadlineMs) await sim.sleep(200);

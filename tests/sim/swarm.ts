@@ -31,6 +31,9 @@ const USUAL_PLANS: readonly PlanName[] = [
   "shrinkToThree",
   "changeWeights",
   "loseZone",
+  "returnAfterCollection",
+  "returnAfterCollection",
+  "leaveAgain",
 ];
 
 /** Share of the rings whose nodes have a secret. */

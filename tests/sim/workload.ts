@@ -64,6 +64,8 @@ export class Workload {
   readonly violations: string[] = [];
   /** Longest time that a read took, all its tries together. */
   longestReadMs = 0;
+  /** Whether the clients that were begun only read for now. */
+  onlyReads = false;
   readonly #sim: Simulation;
   readonly #options: WorkloadOptions;
   readonly #randoms = new Map<string, SeededRandom>();
@@ -147,7 +149,7 @@ export class Workload {
       await this.#sim.sleep(random.exponential(this.history.operations.length < BUSY ? thinkMs : IDLE_MS));
       const key = random.pick(keys);
       const dice = random.next();
-      if (dice < 0.45) await this.get(client, key);
+      if (this.onlyReads || dice < 0.45) await this.get(client, key);
       else if (dice < 0.85) await this.put(client, key, this.#drawPut(key, random));
       else await this.delete(client, key);
     }
