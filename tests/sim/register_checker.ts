@@ -29,6 +29,8 @@ interface Bound {
  *
  * A write of unknown outcome may land at any later time.
  *
+ * Takes a time that is that of sorting the operations.
+ *
  * @param operations Of one key, in the order in which they began.
  * @returns A sentence for each violation.
  */
@@ -39,22 +41,34 @@ export function checkRegister(operations: readonly Operation[], rules: RegisterR
 class RegisterCheck {
   readonly #operations: readonly Operation[];
   readonly #rules: RegisterRules;
-  readonly #writes: readonly Operation[];
-  readonly #bounds = new Map<Operation, Bound | undefined>();
+  readonly #puts: ReadonlyMap<string, Operation>;
+  readonly #deletions: Deletions;
+  readonly #bounds = new Map<Operation, Bound>();
   readonly #valueOfVersion = new Map<string, Operation>();
   readonly #violations: string[] = [];
+  /** Operations by their end; how many of them had ended before the present one began, and what these say. */
+  readonly #byEnd: readonly Operation[];
+  #ended = 0;
+  #greatest: Bound | undefined;
+  /** Of the acknowledged writes that had ended, the one that began last. */
+  #latest: Operation | undefined;
 
   constructor(operations: readonly Operation[], rules: RegisterRules) {
     this.#operations = operations;
     this.#rules = rules;
-    this.#writes = operations.filter(({ kind }) => kind !== "get");
+    const puts = operations.filter(({ kind }) => kind === "put");
+    this.#puts = new Map(puts.map((put) => [put.value ?? "", put]));
+    this.#deletions = new Deletions(operations);
+    this.#byEnd = operations.filter(({ endMs }) => endMs < Infinity).sort((a, b) => a.endMs - b.endMs);
   }
 
   run(): string[] {
     for (const operation of this.#operations) {
       const { outcome } = operation;
-      const before = this.#boundBefore(operation);
-      this.#bounds.set(operation, this.#boundOf(operation, before));
+      this.#advanceTo(operation.startMs);
+      const before = this.#greatest;
+      const bound = this.#boundOf(operation, before);
+      if (bound !== undefined) this.#bounds.set(operation, bound);
       if (outcome.kind === "acknowledged") this.#checkWrite(operation, outcome.version, before);
       if (outcome.kind !== "read") continue;
       if (outcome.version === undefined) this.#checkAbsence(operation, before);
@@ -76,14 +90,14 @@ class RegisterCheck {
     before: Bound | undefined,
   ): void {
     const { value, version } = found;
-    const write = this.#writes.find((candidate) => candidate.value === value && candidate.kind === "put");
+    const write = this.#puts.get(value ?? "");
     if (write === undefined || write.startMs > read.endMs) {
       return this.#report("a value nobody wrote was read", read);
     }
     if (write.outcome.kind === "refused") {
       return this.#report("a value was read whose write had said that nothing was written", read, write);
     }
-    const later = this.#replacedBy(write, read);
+    const later = this.#replacedBy(write);
     if (later !== undefined) {
       const what = later.kind === "delete" ? "a deleted value came back" : "an acknowledged write was lost";
       this.#report(what, read, write, later);
@@ -97,14 +111,10 @@ class RegisterCheck {
   }
 
   #checkAbsence(read: Operation, before: Bound | undefined): void {
-    const acknowledged = this.#writes.filter((write) => isAcknowledged(write) && write.endMs < read.startMs);
-    if (acknowledged.length === 0 && before === undefined) return;
-    const deletions = this.#writes.filter((write) =>
-      write.kind === "delete" && write.startMs < read.endMs && write.outcome.kind !== "refused"
-    );
-    const possible = deletions.filter((deletion) => this.#replacedBy(deletion, read) === undefined);
+    if (this.#latest === undefined && before === undefined) return;
+    const possible = this.#deletions.possibleFor(read, this.#latest);
     if (possible.length === 0) {
-      return this.#report("an acknowledged value was not there", read, acknowledged.at(-1) ?? before!.by);
+      return this.#report("an acknowledged value was not there", read, this.#latest ?? before!.by);
     }
     const reaches = ({ outcome }: Operation) =>
       outcome.kind !== "acknowledged" || before === undefined || !isBelow(outcome.version, before);
@@ -121,24 +131,26 @@ class RegisterCheck {
     else if (valueOf(first) !== value) this.#report("one version stands for two values", first, operation);
   }
 
-  /** An acknowledged write that came after `write` and was there before `read`: it must have hidden it. */
-  #replacedBy(write: Operation, read: Operation): Operation | undefined {
-    return this.#writes.find((later) =>
-      isAcknowledged(later) && later.startMs > write.endMs && later.endMs < read.startMs
-    );
+  /** An acknowledged write that came after `write` and was there before the present read: it must have hidden it. */
+  #replacedBy(write: Operation): Operation | undefined {
+    return this.#latest !== undefined && this.#latest.startMs > write.endMs ? this.#latest : undefined;
   }
 
-  /** The greatest bound of what had been answered when the operation began. */
-  #boundBefore(operation: Operation): Bound | undefined {
-    let greatest: Bound | undefined;
-    for (const earlier of this.#operations) {
-      if (earlier.startMs >= operation.startMs) break;
-      if (earlier.endMs >= operation.startMs) continue;
-      if (earlier.kind === "get" && !this.#rules.readsStick) continue;
-      const bound = this.#bounds.get(earlier);
-      if (bound !== undefined && (greatest === undefined || isGreater(bound, greatest))) greatest = bound;
+  /** Takes in what had been answered before that time: its bounds are known, as it began earlier still. */
+  #advanceTo(startMs: number): void {
+    for (;;) {
+      const ended = this.#byEnd[this.#ended];
+      if (ended === undefined || ended.endMs >= startMs) return;
+      this.#ended++;
+      if (isAcknowledged(ended) && (this.#latest === undefined || ended.startMs >= this.#latest.startMs)) {
+        this.#latest = ended;
+      }
+      if (ended.kind === "get" && !this.#rules.readsStick) continue;
+      const bound = this.#bounds.get(ended);
+      if (bound !== undefined && (this.#greatest === undefined || isGreater(bound, this.#greatest))) {
+        this.#greatest = bound;
+      }
     }
-    return greatest;
   }
 
   #boundOf(operation: Operation, before: Bound | undefined): Bound | undefined {
@@ -152,6 +164,45 @@ class RegisterCheck {
 
   #report(what: string, ...operations: readonly Operation[]): void {
     this.#violations.push([what, ...operations.map((operation) => `    ${describe(operation)}`)].join("\n"));
+  }
+}
+
+/** The deletions of a key that may have been made. */
+class Deletions {
+  /** Those that have ended, as they began; and the latest end of each and all before it. */
+  readonly #ended: readonly Operation[];
+  readonly #latestEnds: readonly number[];
+  /** Of those that go on for ever, the first. */
+  readonly #endless: Operation | undefined;
+
+  constructor(operations: readonly Operation[]) {
+    const made = operations.filter(({ kind, outcome }) => kind === "delete" && outcome.kind !== "refused");
+    this.#endless = made.find(({ endMs }) => endMs === Infinity);
+    this.#ended = made.filter(({ endMs }) => endMs < Infinity);
+    let latestMs = -Infinity;
+    this.#latestEnds = this.#ended.map(({ endMs }) => latestMs = Math.max(latestMs, endMs));
+  }
+
+  /** Those that a read of absence may have seen: begun before it ended, and not replaced by the write `latest`. */
+  possibleFor(read: Operation, latest: Operation | undefined): Operation[] {
+    const sinceMs = latest?.startMs ?? -Infinity;
+    const found: Operation[] = [];
+    if (this.#endless !== undefined && this.#endless.startMs < read.endMs) found.push(this.#endless);
+    for (let i = this.#begunBefore(read.endMs) - 1; i >= 0 && this.#latestEnds[i]! >= sinceMs; i--) {
+      if (this.#ended[i]!.endMs >= sinceMs) found.push(this.#ended[i]!);
+    }
+    return found;
+  }
+
+  /** How many of those that have ended began before that time. */
+  #begunBefore(ms: number): number {
+    let [low, high] = [0, this.#ended.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#ended[middle]!.startMs < ms) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 
