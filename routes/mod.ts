@@ -15,6 +15,7 @@ import { listKeys } from "./listing.ts";
 import { joinRing, removeNode, showRing } from "./members.ts";
 import { showPlan } from "./plan.ts";
 import { HttpProblem, isExpected, problemResponse } from "./problem.ts";
+import { RefusalLog } from "./refusal_log.ts";
 import { receiveMessage } from "./replica.ts";
 import { BodyWatch } from "./request_body.ts";
 import { withoutBody } from "./respond.ts";
@@ -77,13 +78,14 @@ export function createHandler(
   const bodies = new BodyWatch(deps.clock);
   const http = new HttpMetrics();
   const checkSecret = secretCheck(deps.secret);
+  const refusals = new RefusalLog(deps);
   return async (request, info) => {
     const seen = { route: "none" };
     let response: Response;
     try {
       response = await answer(request, { deps, bodies, http }, checkSecret, seen);
     } catch (error) {
-      response = failed(error, request, { deps, info, route: seen.route });
+      response = failed(error, request, { deps, info, refusals, route: seen.route });
     }
     http.count(seen.route, request.method, response.status);
     return request.method === "HEAD" ? withoutBody(response) : response;
@@ -146,10 +148,18 @@ function methodNotAllowed(route: Route, method: string): HttpProblem {
 function failed(
   error: unknown,
   request: Request,
-  context: { readonly deps: RouteDeps; readonly info: RequestInfo; readonly route: string },
+  context: {
+    readonly deps: RouteDeps;
+    readonly info: RequestInfo;
+    readonly route: string;
+    readonly refusals: RefusalLog;
+  },
 ): Response {
   if (isExpected(error)) {
-    if (error.code === "unauthorized") logRefusal(request, context);
+    if (error.code === "unauthorized") {
+      const { refusals, route, info } = context;
+      refusals.note({ method: request.method, route, remoteAddress: info.remoteAddress });
+    }
     return problemResponse(error);
   }
   if (request.signal.aborted) {
@@ -157,17 +167,6 @@ function failed(
   }
   logDefect(error, request, context);
   return problemResponse(error);
-}
-
-function logRefusal(
-  request: Request,
-  { deps, info, route }: { readonly deps: RouteDeps; readonly info: RequestInfo; readonly route: string },
-): void {
-  deps.log.event("warn", "unauthorized_request", "Refused a request without the ring's secret", {
-    method: request.method,
-    route,
-    remoteAddress: info.remoteAddress,
-  });
 }
 
 function logDefect(

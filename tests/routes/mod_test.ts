@@ -219,6 +219,19 @@ Deno.test("routes given a message that was not made with the secret, then 401, a
   assertEquals(api.log.events.map(({ event }) => event), ["unauthorized_request"]);
 });
 
+Deno.test("routes given many requests without the secret, then one a second is logged, with how many were not", async () => {
+  const api = new Api({ secret: "s3cret" });
+  const knock = async (times: number) => {
+    for (let i = 0; i < times; i++) await api.send("POST", "/leave");
+  };
+  await knock(100);
+  await api.clock.pass(1_000);
+  await knock(50);
+  await api.clock.pass(1_000);
+  await knock(1);
+  assertEquals(api.log.events.map(({ fields }) => fields["notLogged"]), [undefined, 99, 49]);
+});
+
 Deno.test("routes given a refused secret, then the log says who, but not what was sent", async () => {
   const api = new Api({ secret: "s3cret" });
   await api.send("POST", "/leave", { headers: { authorization: "Bearer guess" } });
