@@ -1,15 +1,7 @@
 import { DhtError } from "../core/errors.ts";
 import type { HybridLogicalClock, Version } from "../core/hlc.ts";
-import {
-  addressOf,
-  allNeeds,
-  type LiveLayouts,
-  type OwnerId,
-  readNeeds,
-  writeNeeds,
-} from "../core/layout.ts";
+import { addressOf, allNeeds, type LiveLayouts, type OwnerId, writeNeeds } from "../core/layout.ts";
 import { partitionOf } from "../core/partition.ts";
-import { allOwners } from "../core/quorum.ts";
 import type { StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -194,8 +186,8 @@ export class Coordinator {
   async #readFirst(place: Place): Promise<QuorumRead | undefined> {
     const { keeper, peers } = this.#deps;
     const { live } = keeper;
-    const needs = readNeeds(live, place.partition);
-    const owners = preferred(allOwners(needs), keeper.selfId, peers);
+    // Who is only about to own the key may have leftovers of what was deleted long ago.
+    const owners = preferred(live.base.owners(place.partition), keeper.selfId, peers);
     const reasons: string[] = [];
     let mismatch: unknown;
     for (const owner of owners) {

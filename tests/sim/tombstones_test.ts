@@ -251,6 +251,7 @@ Deno.test("leftover given the key was deleted and that forgotten since, when its
     for (const host of hosts) {
       for (const key of KEYS) {
         assertEquals((await work.get("reader", key, { host }))?.outcome, { kind: "read" });
+        assertEquals(await host.request((node) => node.get(key, { consistency: "one" })), undefined);
       }
       const listed = await host.request((node) => node.list({ prefix: "", limit: 100 }));
       assertEquals(listed.keys, []);
