@@ -16,7 +16,7 @@ const KEYS = ["a", "b", "c", "d/e", "f", "g", "h", "i", "j", "k", "l", "m"];
 const STRONG_KEYS = ["s", "t"];
 
 /** Share of the seeds that end with a quarter of an hour in which all that was left behind must go. */
-const LOOK_FOR_LEFTOVERS = 0.1;
+const LOOK_FOR_LEFTOVERS = 0.05;
 
 const USUAL_PLANS: readonly PlanName[] = [
   ...new Array<PlanName>(10).fill("random"),
