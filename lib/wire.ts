@@ -11,7 +11,7 @@ import { type Operation, OPERATIONS } from "./wire/operations.ts";
 import { malformed, pack, unpack } from "./wire/packing.ts";
 import { ring } from "./wire/ring_format.ts";
 
-export type { Answer, Ask, Operation } from "./wire/operations.ts";
+export type { Answer, Ask, Handlers, Operation } from "./wire/operations.ts";
 export { WIRE_VERSION } from "./wire/packing.ts";
 export { decodeRing, encodeRing } from "./wire/ring_format.ts";
 

@@ -1,44 +1,26 @@
-import { isTooFarAhead } from "../core/clock_bound.ts";
 import { DhtError, sentence } from "../core/errors.ts";
-import type { Version } from "../core/hlc.ts";
-import { addressOf, type OwnerId } from "../core/layout.ts";
 import type { RingState } from "../core/membership.ts";
-import type { ValueRecord } from "../core/record.ts";
-import type { Clock } from "../ports/clock.ts";
 import {
   type Answer,
-  type Ask,
   type Call,
   decodeRequest,
   encodeReply,
+  type Handlers,
   type Operation,
   type Outcome,
   type ReplyMessage,
   type RequestMessage,
 } from "../wire.ts";
-import type { PartitionTrees } from "./partition_trees.ts";
-import type { HintedHandoff } from "./hinted_handoff.ts";
+import { type PartitionHandlerDeps, partitionHandlers } from "./partition_handlers.ts";
 import type { LocalReplica, Peers } from "./peers.ts";
-import type { RingKeeper } from "./ring_keeper.ts";
+import { chunkHandlers, type RecordHandlerDeps, recordHandlers } from "./record_handlers.ts";
 import type { JoinRequest } from "./service.ts";
-import type { Storage } from "./storage.ts";
 import { type Tasks, unknownTask } from "./tasks.ts";
 
 /** What a replica needs of its node. */
-export interface ReplicaDeps {
-  readonly storage: Storage;
-  readonly keeper: RingKeeper;
+export interface ReplicaDeps extends RecordHandlerDeps, PartitionHandlerDeps {
   readonly peers: Peers;
   readonly tasks: Tasks;
-  readonly hints: Pick<HintedHandoff, "keep" | "deliverOnRequest">;
-  readonly trees: PartitionTrees;
-  readonly clock: Clock;
-  /** Fetches a chunked record from the owner that holds it; resolves to whether it is held afterwards. */
-  pullRecord(
-    source: OwnerId,
-    place: { partition: number; key: string },
-    record: ValueRecord,
-  ): Promise<boolean>;
   /** Whether this node has made sure that the ring still counts on its store. */
   hasEntered(): boolean;
   /** Takes a node into the ring. */
@@ -54,8 +36,6 @@ export interface ReplicaDeps {
   foreignRing(ringId: string): void;
 }
 
-type Handlers = { readonly [Op in Operation]: (ask: Ask<Op>) => Promise<Answer<Op>> };
-
 /** Serves the operations other nodes, and this node's own coordinator, ask of this store. */
 export class Replica implements LocalReplica {
   readonly #deps: ReplicaDeps;
@@ -63,7 +43,12 @@ export class Replica implements LocalReplica {
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
-    this.#handlers = { ...dataHandlers(deps), ...ringHandlers(deps) };
+    this.#handlers = {
+      ...recordHandlers(deps),
+      ...chunkHandlers(deps),
+      ...partitionHandlers(deps),
+      ...ringHandlers(deps),
+    };
   }
 
   /** Answers one message; every failure becomes part of the reply. Only an unreadable message throws. */
@@ -170,103 +155,7 @@ const LAYOUT_BOUND: ReadonlySet<Operation> = new Set<Operation>([
   "listKeys",
 ]);
 
-type DataOperation =
-  | "write"
-  | "read"
-  | "survey"
-  | "heads"
-  | "readChunks"
-  | "openUpload"
-  | "writeChunks"
-  | "abortUpload"
-  | "pullRecord"
-  | "hint"
-  | "handoff"
-  | "scan"
-  | "digests"
-  | "tree"
-  | "raiseFloor"
-  | "confirmTombstones"
-  | "collectTombstones"
-  | "counts"
-  | "listKeys";
-
-function dataHandlers(deps: ReplicaDeps): Pick<Handlers, DataOperation> {
-  const { storage } = deps;
-  return {
-    write: async (ask) => {
-      // Only here, where a client's write comes in: what others hold is taken whatever its stamp says.
-      if (ask.mode === "client" && isTooFarAhead(ask.record.version, deps.clock.nowMs())) {
-        return { kind: "ahead", held: undefined, hadValue: false };
-      }
-      const outcome = await storage.write({ ...ask, mode: ask.mode === "merge" ? "merge" : "client" });
-      const held = "held" in outcome ? outcome.held : undefined;
-      return { kind: outcome.kind, held, hadValue: outcome.hadValue };
-    },
-    read: async ({ partition, key }) => ({ record: await storage.read(partition, key) }),
-    survey: (place) => survey(deps, place),
-    heads: async ({ items, strict }) => {
-      const heads = await storage.heads(items, strict === undefined ? {} : { strict });
-      // Not before: a tombstone that is collected meanwhile shows in one of the two at least.
-      return { heads, floors: floorsOf(storage, new Set(items.map(({ partition }) => partition))) };
-    },
-    readChunks: async ({ blobId, first, count, place }) => ({
-      chunks: await storage.blobs.readChunks(blobId, first, count, place),
-    }),
-    openUpload: async ({ id }) => {
-      await storage.blobs.openUpload(id);
-      return {};
-    },
-    writeChunks: async ({ id, first, chunks }) => {
-      await storage.blobs.writeChunks(id, first, chunks);
-      return {};
-    },
-    abortUpload: async ({ id }) => {
-      await storage.blobs.abortUpload(id);
-      return {};
-    },
-    pullRecord: async ({ partition, key, record, source }) => {
-      if (record.kind !== "value") {
-        throw new DhtError("bad_message", "Cannot pull a deletion: it is sent as it is");
-      }
-      return { held: await deps.pullRecord(source, { partition, key }, record) };
-    },
-    hint: ({ target, items }) => {
-      deps.hints.keep(target, items);
-      return Promise.resolve({});
-    },
-    handoff: async ({ target }) => {
-      await deps.hints.deliverOnRequest(target);
-      return {};
-    },
-    scan: async ({ partition, after, limit }) => {
-      const page = await storage.scan(partition, { limit, ...(after === undefined ? {} : { after }) });
-      return { entries: page.entries, next: page.next, floor: page.floor, damaged: page.damaged };
-    },
-    digests: async ({ partitions }) => ({
-      digests: await digestsOf(storage, partitions),
-      floors: floorsOf(storage, partitions),
-    }),
-    raiseFloor: async ({ partition, floor }) => {
-      await storage.tombstones.raiseFloor(partition, floor);
-      return {};
-    },
-    confirmTombstones: async ({ partition, tombstones }) => ({
-      confirmed: await storage.tombstones.confirm(partition, tombstones),
-    }),
-    collectTombstones: async ({ partition, tombstones }) => ({
-      removed: await storage.tombstones.collect(partition, tombstones),
-    }),
-    tree: (ask) => treeHashes(deps, ask),
-    counts: ({ down }) => countPrimary(deps, new Set(down)),
-    listKeys: async ({ prefix, after, limit }) => {
-      const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });
-      return { entries: page.entries, next: page.next, damaged: page.damaged };
-    },
-  };
-}
-
-function ringHandlers(deps: ReplicaDeps): Omit<Handlers, DataOperation> {
+function ringHandlers(deps: ReplicaDeps) {
   const { keeper, peers, tasks } = deps;
   return {
     join: async (joiner) => {
@@ -297,70 +186,10 @@ function ringHandlers(deps: ReplicaDeps): Omit<Handlers, DataOperation> {
       if (task === undefined) throw unknownTask(id);
       return Promise.resolve({ task: { ...task, error: task.error, endedMs: task.endedMs } });
     },
-  };
+  } satisfies Partial<Handlers>;
 }
 
 /** Whether the store that the ring knows at an address answers this node. */
 export async function answers(peers: Peers, ring: RingState, address: string): Promise<boolean> {
   return ring.members.has(address) && await peers.reaches(address, { timeoutMs: 1_500 });
-}
-
-async function survey({ storage, clock }: ReplicaDeps, place: Ask<"survey">): Promise<Answer<"survey">> {
-  const [head] = await storage.heads([place], { strict: true });
-  // After the record: what is collected in between is at or below the floor that is read now.
-  const floor = storage.tombstones.floor(place.partition);
-  const nowMs = Math.max(0, Math.floor(clock.nowMs()));
-  return { held: head?.version, hasValue: head?.kind === "value", floor, nowMs };
-}
-
-/** The floors of partitions, of all where none are named. */
-function floorsOf(
-  storage: Storage,
-  partitions: Iterable<number> | undefined,
-): Answer<"digests">["floors"] {
-  const found: { partition: number; floor: Version }[] = [];
-  for (const partition of partitions ?? storage.tombstones.flooredPartitions()) {
-    const floor = storage.tombstones.floor(partition);
-    if (floor !== undefined) found.push({ partition, floor });
-  }
-  return found;
-}
-
-async function digestsOf(
-  storage: Storage,
-  partitions: readonly number[] | undefined,
-): Promise<Answer<"digests">["digests"]> {
-  const digests = await storage.digests();
-  const wanted = partitions ?? [...digests.keys()];
-  return wanted.flatMap((partition) => {
-    const digest = digests.get(partition);
-    return digest === undefined ? [] : [{ partition, ...digest }];
-  });
-}
-
-async function treeHashes(deps: ReplicaDeps, ask: Ask<"tree">): Promise<Answer<"tree">> {
-  const tree = await deps.trees.with(ask.owner, deps.keeper.live);
-  try {
-    return { hashes: tree.hashes(ask.level, ask.nodes) };
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new DhtError("bad_message", error.message);
-  }
-}
-
-/** Each partition is counted by the first of its owners that is up, so that a ring's keys are counted once. */
-async function countPrimary(deps: ReplicaDeps, down: ReadonlySet<string>): Promise<Answer<"counts">> {
-  const { live, state, selfId } = deps.keeper;
-  const digests = await deps.storage.digests();
-  const counts = { partitions: 0, values: 0, valueBytes: 0 };
-  for (let partition = 0; partition < state.partitions; partition++) {
-    // The base's owners have all the data; the newest's may still be pulling it.
-    const first = live.base.owners(partition).find((owner) => !down.has(addressOf(owner)));
-    if (first !== selfId) continue;
-    const digest = digests.get(partition);
-    counts.partitions++;
-    counts.values += digest?.values ?? 0;
-    counts.valueBytes += digest?.valueBytes ?? 0;
-  }
-  return counts;
 }

@@ -194,3 +194,5 @@ export type Operation = keyof typeof OPERATIONS;
 export type Ask<Op extends Operation> = Decoded<(typeof OPERATIONS)[Op]["ask"]>;
 /** What it answers. */
 export type Answer<Op extends Operation> = Decoded<(typeof OPERATIONS)[Op]["answer"]>;
+/** What answers each operation. */
+export type Handlers = { readonly [Op in Operation]: (ask: Ask<Op>) => Promise<Answer<Op>> };

@@ -1,0 +1,96 @@
+import { DhtError } from "../core/errors.ts";
+import type { Version } from "../core/hlc.ts";
+import { addressOf } from "../core/layout.ts";
+import type { Answer, Ask, Handlers } from "../wire.ts";
+import type { PartitionTrees } from "./partition_trees.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
+import type { Storage } from "./storage.ts";
+
+/** What answers about partitions need of a node. */
+export interface PartitionHandlerDeps {
+  readonly storage: Storage;
+  readonly keeper: RingKeeper;
+  readonly trees: PartitionTrees;
+}
+
+/** What a node answers about whole partitions: what is in them, and which deletions it may forget. */
+export function partitionHandlers(deps: PartitionHandlerDeps) {
+  const { storage } = deps;
+  return {
+    scan: async ({ partition, after, limit }) => {
+      const page = await storage.scan(partition, { limit, ...(after === undefined ? {} : { after }) });
+      return { entries: page.entries, next: page.next, floor: page.floor, damaged: page.damaged };
+    },
+    digests: async ({ partitions }) => ({
+      digests: await digestsOf(storage, partitions),
+      floors: floorsOf(storage, partitions),
+    }),
+    tree: (ask) => treeHashes(deps, ask),
+    counts: ({ down }) => countPrimary(deps, new Set(down)),
+    raiseFloor: async ({ partition, floor }) => {
+      await storage.tombstones.raiseFloor(partition, floor);
+      return {};
+    },
+    confirmTombstones: async ({ partition, tombstones }) => ({
+      confirmed: await storage.tombstones.confirm(partition, tombstones),
+    }),
+    collectTombstones: async ({ partition, tombstones }) => ({
+      removed: await storage.tombstones.collect(partition, tombstones),
+    }),
+  } satisfies Partial<Handlers>;
+}
+
+/** The floors of partitions, of all where none are named. */
+export function floorsOf(
+  storage: Storage,
+  partitions: Iterable<number> | undefined,
+): Answer<"digests">["floors"] {
+  const found: { partition: number; floor: Version }[] = [];
+  for (const partition of partitions ?? storage.tombstones.flooredPartitions()) {
+    const floor = storage.tombstones.floor(partition);
+    if (floor !== undefined) found.push({ partition, floor });
+  }
+  return found;
+}
+
+async function digestsOf(
+  storage: Storage,
+  partitions: readonly number[] | undefined,
+): Promise<Answer<"digests">["digests"]> {
+  const digests = await storage.digests();
+  const wanted = partitions ?? [...digests.keys()];
+  return wanted.flatMap((partition) => {
+    const digest = digests.get(partition);
+    return digest === undefined ? [] : [{ partition, ...digest }];
+  });
+}
+
+async function treeHashes(deps: PartitionHandlerDeps, ask: Ask<"tree">): Promise<Answer<"tree">> {
+  const tree = await deps.trees.with(ask.owner, deps.keeper.live);
+  try {
+    return { hashes: tree.hashes(ask.level, ask.nodes) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new DhtError("bad_message", error.message);
+  }
+}
+
+/** Each partition is counted by the first of its owners that is up, so that a ring's keys are counted once. */
+async function countPrimary(
+  deps: PartitionHandlerDeps,
+  down: ReadonlySet<string>,
+): Promise<Answer<"counts">> {
+  const { live, state, selfId } = deps.keeper;
+  const digests = await deps.storage.digests();
+  const counts = { partitions: 0, values: 0, valueBytes: 0 };
+  for (let partition = 0; partition < state.partitions; partition++) {
+    // The base's owners have all the data; the newest's may still be pulling it.
+    const first = live.base.owners(partition).find((owner) => !down.has(addressOf(owner)));
+    if (first !== selfId) continue;
+    const digest = digests.get(partition);
+    counts.partitions++;
+    counts.values += digest?.values ?? 0;
+    counts.valueBytes += digest?.valueBytes ?? 0;
+  }
+  return counts;
+}

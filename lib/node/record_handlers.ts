@@ -1,0 +1,95 @@
+import { isTooFarAhead } from "../core/clock_bound.ts";
+import { DhtError } from "../core/errors.ts";
+import type { OwnerId } from "../core/layout.ts";
+import type { ValueRecord } from "../core/record.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Answer, Ask, Handlers } from "../wire.ts";
+import type { HintedHandoff } from "./hinted_handoff.ts";
+import { floorsOf } from "./partition_handlers.ts";
+import type { Storage } from "./storage.ts";
+
+/** What answers about records need of a node. */
+export interface RecordHandlerDeps {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly hints: Pick<HintedHandoff, "keep" | "deliverOnRequest">;
+  /** Fetches a chunked record from the owner that holds it; resolves to whether it is held afterwards. */
+  pullRecord(
+    source: OwnerId,
+    place: { partition: number; key: string },
+    record: ValueRecord,
+  ): Promise<boolean>;
+}
+
+/** What a node answers about single records, and about what others missed of them. */
+export function recordHandlers(deps: RecordHandlerDeps) {
+  const { storage } = deps;
+  return {
+    write: async (ask) => {
+      // Only here, where a client's write comes in: what others hold is taken whatever its stamp says.
+      if (ask.mode === "client" && isTooFarAhead(ask.record.version, deps.clock.nowMs())) {
+        return { kind: "ahead", held: undefined, hadValue: false };
+      }
+      const outcome = await storage.write({ ...ask, mode: ask.mode === "merge" ? "merge" : "client" });
+      const held = "held" in outcome ? outcome.held : undefined;
+      return { kind: outcome.kind, held, hadValue: outcome.hadValue };
+    },
+    read: async ({ partition, key }) => ({ record: await storage.read(partition, key) }),
+    survey: (place) => survey(deps, place),
+    heads: async ({ items, strict }) => {
+      const heads = await storage.heads(items, strict === undefined ? {} : { strict });
+      // Not before: a tombstone that is collected meanwhile shows in one of the two at least.
+      return { heads, floors: floorsOf(storage, new Set(items.map(({ partition }) => partition))) };
+    },
+    pullRecord: async ({ partition, key, record, source }) => {
+      if (record.kind !== "value") {
+        throw new DhtError("bad_message", "Cannot pull a deletion: it is sent as it is");
+      }
+      return { held: await deps.pullRecord(source, { partition, key }, record) };
+    },
+    hint: ({ target, items }) => {
+      deps.hints.keep(target, items);
+      return Promise.resolve({});
+    },
+    handoff: async ({ target }) => {
+      await deps.hints.deliverOnRequest(target);
+      return {};
+    },
+    listKeys: async ({ prefix, after, limit }) => {
+      const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });
+      return { entries: page.entries, next: page.next, damaged: page.damaged };
+    },
+  } satisfies Partial<Handlers>;
+}
+
+/** What a node answers about the chunks of large values. */
+export function chunkHandlers({ storage }: Pick<RecordHandlerDeps, "storage">) {
+  return {
+    readChunks: async ({ blobId, first, count, place }) => ({
+      chunks: await storage.blobs.readChunks(blobId, first, count, place),
+    }),
+    openUpload: async ({ id }) => {
+      await storage.blobs.openUpload(id);
+      return {};
+    },
+    writeChunks: async ({ id, first, chunks }) => {
+      await storage.blobs.writeChunks(id, first, chunks);
+      return {};
+    },
+    abortUpload: async ({ id }) => {
+      await storage.blobs.abortUpload(id);
+      return {};
+    },
+  } satisfies Partial<Handlers>;
+}
+
+async function survey(
+  { storage, clock }: RecordHandlerDeps,
+  place: Ask<"survey">,
+): Promise<Answer<"survey">> {
+  const [head] = await storage.heads([place], { strict: true });
+  // After the record: what is collected in between is at or below the floor that is read now.
+  const floor = storage.tombstones.floor(place.partition);
+  const nowMs = Math.max(0, Math.floor(clock.nowMs()));
+  return { held: head?.version, hasValue: head?.kind === "value", floor, nowMs };
+}
