@@ -10,7 +10,7 @@ export interface Contender {
   readonly pids: () => readonly number[];
   /** What it is given in a round. */
   readonly load: (round: number) => Load;
-  /** What must be done before each round, unmeasured. */
+  /** What must be done before each round, unmeasured; where there is such, nothing is warmed up. */
   readonly prepare?: () => Promise<void>;
 }
 
@@ -20,13 +20,19 @@ export interface Bout {
   readonly rounds: readonly Metered<LoadResult>[];
 }
 
-/** Loads them in turn, round after round; who is first changes with each. */
+/** Loads before the first round that nobody measures: compilers that look on need some time. */
+const WARM_UP_SECONDS = 2;
+
+/** Loads them in turn, round after round, once they are warm; who is first changes with each. */
 export async function duel(
   arena: Arena,
   contenders: readonly Contender[],
   { rounds, print }: { readonly rounds: number; readonly print: (line: string) => void },
 ): Promise<Bout[]> {
   const results = contenders.map((): Metered<LoadResult>[] => []);
+  for (const { load, prepare } of contenders) {
+    if (prepare === undefined) await runWrk(arena, { ...load(0), salt: "warm", seconds: WARM_UP_SECONDS });
+  }
   for (let round = 0; round < rounds; round++) {
     const order = contenders.map((_, i) => (i + round) % contenders.length);
     for (const i of order) {

@@ -1,7 +1,7 @@
-import type { SideFigures, Use } from "./report.ts";
+import type { SideFigures } from "./report.ts";
 import { figuresOf } from "./statistics.ts";
 
-/** Samples of this project's ring, or of `name`. */
-export function samplesOf(samples: readonly number[], name = "mydht", use?: Use): SideFigures {
-  return { name, ...figuresOf(samples), ...(use === undefined ? {} : { use }) };
+/** Samples of this project's ring, or of what `name` says. */
+export function samplesOf(samples: readonly number[], name = "mydht"): SideFigures {
+  return { name, ...figuresOf(samples) };
 }

@@ -1,6 +1,7 @@
 /** `deno task bench`: how fast a ring is, beside what else there is. */
 import { markdownOf, tableOf } from "./markdown.ts";
 import { type BenchOptions, parseOptions } from "./options.ts";
+import type { Report } from "./report.ts";
 import { ROWS } from "./rows.ts";
 import { runRows } from "./run.ts";
 import { runScale } from "./scale/run.ts";
@@ -31,9 +32,9 @@ Deno.exit(0);
 async function measure(options: BenchOptions): Promise<void> {
   const { only } = options;
   const rows = ROWS.filter(({ name }) => only.length === 0 || only.includes(name));
-  const report = await runRows(rows, { options, print: console.log });
+  const keep = (report: Report) => write(options, report, markdownOf(report));
+  const report = await runRows(rows, { options, print: console.log, keep });
   console.log(`\n${tableOf(report.rows)}`);
-  await write(options, report, markdownOf(report));
 }
 
 async function scale(options: BenchOptions): Promise<void> {

@@ -7,8 +7,6 @@ export interface ProcessUse {
   readonly cpuSeconds: number;
   /** The most memory one of them has had at once, in bytes. */
   readonly peakBytes: number;
-  /** The most memory one of them has now, in bytes. */
-  readonly residentBytes: number;
 }
 
 /** What these processes have used; `undefined` where that cannot be known: they have ended, or this is no Linux. */
@@ -16,12 +14,11 @@ export function processUse(pids: readonly number[]): ProcessUse | undefined {
   try {
     const each = pids.map((pid) => ({
       cpuSeconds: parseCpuSeconds(Deno.readTextFileSync(`/proc/${pid}/stat`)),
-      ...parseMemory(Deno.readTextFileSync(`/proc/${pid}/status`)),
+      peakBytes: parsePeakBytes(Deno.readTextFileSync(`/proc/${pid}/status`)),
     }));
     return {
       cpuSeconds: each.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
       peakBytes: Math.max(...each.map(({ peakBytes }) => peakBytes)),
-      residentBytes: Math.max(...each.map(({ residentBytes }) => residentBytes)),
     };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -36,8 +33,7 @@ export function parseCpuSeconds(stat: string): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** Memory in the text of `/proc/PID/status`, in bytes. */
-export function parseMemory(status: string): { readonly peakBytes: number; readonly residentBytes: number } {
-  const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]);
-  return { peakBytes: kib("VmHWM") * 1024, residentBytes: kib("VmRSS") * 1024 };
+/** The most memory a process has had at once, in the text of `/proc/PID/status`, in bytes. */
+export function parsePeakBytes(status: string): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }

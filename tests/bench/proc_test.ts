@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseCpuSeconds, parseMemory } from "./proc.ts";
+import { parseCpuSeconds, parsePeakBytes } from "./proc.ts";
 
 Deno.test("parseCpuSeconds() given a program with spaces and parentheses in its name, then adds user and system time", () => {
   const stat =
@@ -7,7 +7,7 @@ Deno.test("parseCpuSeconds() given a program with spaces and parentheses in its 
   assertEquals(parseCpuSeconds(stat), 2);
 });
 
-Deno.test("parseMemory() given the status of a process, then has the most and what it has now", () => {
+Deno.test("parsePeakBytes() given the status of a process, then is the most it has had, and not what it has", () => {
   const status = "Name:\tdeno\nVmPeak:\t  900 kB\nVmHWM:\t   300 kB\nVmRSS:\t     200 kB\nThreads:\t9\n";
-  assertEquals(parseMemory(status), { peakBytes: 307_200, residentBytes: 204_800 });
+  assertEquals(parsePeakBytes(status), 307_200);
 });

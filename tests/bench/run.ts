@@ -6,32 +6,38 @@ import type { Report, RowReport } from "./report.ts";
 import type { Row, RowContext } from "./row.ts";
 import { hasProgram } from "./wrk.ts";
 
+/** How rows are run. */
+export interface RunOptions {
+  readonly options: BenchOptions;
+  readonly print: (line: string) => void;
+  /** Is given the table after each row: a run takes long, and may be cut short. */
+  readonly keep: (report: Report) => Promise<void>;
+}
+
 /** Runs rows, one after the other, and gives the table; a row that fails is told of in it. */
-export async function runRows(
-  rows: readonly Row[],
-  { options, print }: { readonly options: BenchOptions; readonly print: (line: string) => void },
-): Promise<Report> {
+export async function runRows(rows: readonly Row[], { options, print, keep }: RunOptions): Promise<Report> {
   const machine = await Arena.run(({ directory }) => machineFacts(directory));
   const has = { wrk: await hasProgram("wrk"), etcd: await hasProgram("etcd") };
   for (const [name, value] of Object.entries({ ...machine, ...FSYNC_SETTINGS })) print(`${name}: ${value}`);
+  const settings = {
+    ...FSYNC_SETTINGS,
+    run: commandOf(options),
+    rounds: `${options.rounds} of each side in turn, after two seconds to warm up`,
+  };
   const reports: RowReport[] = [];
   for (const row of rows) {
     print(`== ${row.name}: ${row.work}`);
     const report = await runRow(row, { quick: options.quick, rounds: options.rounds, has, print });
     reports.push(report);
-    for (const note of report.notes) print(note);
-    print(
-      report.failure === undefined
-        ? tableOf([report]).split("\n").slice(2).join("\n")
-        : `not measured: ${report.failure}`,
-    );
+    for (const line of resultLines(report)) print(line);
+    await keep({ machine, settings, rows: reports });
   }
-  const settings = {
-    ...FSYNC_SETTINGS,
-    run: commandOf(options),
-    rounds: `${options.rounds} of each side in turn`,
-  };
   return { machine, settings, rows: reports };
+}
+
+function resultLines(report: RowReport): string[] {
+  if (report.failure !== undefined) return [`not measured: ${report.failure}`];
+  return [...report.notes, ...tableOf([report]).split("\n").slice(2)];
 }
 
 async function runRow(row: Row, context: Omit<RowContext, "arena">): Promise<RowReport> {

@@ -66,21 +66,26 @@ export function gossipTable(simulated: readonly GossipCost[], nodes: readonly nu
 }
 
 /**
- * What follows for a larger ring: the same messages at rest, rounds of news with the logarithm, and each node in its
- * turn, so that noticing a death takes time in proportion. The bytes of a join grow with the list that late ones are sent.
+ * What follows for a larger ring: the same messages at rest; times that go on growing with the logarithm of the number
+ * of nodes, as between the two largest that were simulated; and bytes of a join in proportion to the list of members,
+ * which those who learn of it late are sent.
+ *
+ * @param simulated At least two, the largest last.
  */
 export function extrapolate(simulated: readonly GossipCost[], nodes: number): GossipCost {
-  const last = simulated.at(-1)!;
-  const factor = nodes / last.nodes;
+  const [before, last] = simulated.slice(-2) as [GossipCost, GossipCost];
+  const doublings = Math.log2(nodes / last.nodes) / Math.log2(last.nodes / before.nodes);
+  const further = (seconds: (cost: GossipCost) => number) =>
+    seconds(last) + Math.max(0, seconds(last) - seconds(before)) * doublings;
   return {
     ...last,
     nodes,
-    joinSeconds: last.joinSeconds * Math.log2(nodes) / Math.log2(last.nodes),
-    joinBytes: last.joinBytes * factor,
+    joinSeconds: further((cost) => cost.joinSeconds),
+    joinBytes: last.joinBytes * nodes / last.nodes,
     changeSeconds: undefined,
     changeBytes: undefined,
-    deathHalfSeconds: last.deathHalfSeconds * factor,
-    deathSeconds: last.deathSeconds * factor,
+    deathHalfSeconds: further((cost) => cost.deathHalfSeconds),
+    deathSeconds: further((cost) => cost.deathSeconds),
   };
 }
 

@@ -15,15 +15,17 @@ const HUNDRED: GossipCost = {
   realSeconds: 1,
 };
 
-Deno.test("extrapolate() to ten times the nodes, then a death is known ten times as late, and nothing is said of what was not simulated", () => {
-  const cost = extrapolate([HUNDRED], 1_000);
-  assertEquals([cost.deathSeconds, cost.bytesPerSecond, cost.joinSeconds], [600, 600, 3]);
-  assertEquals(cost.changeSeconds, undefined);
+const TEN: GossipCost = { ...HUNDRED, nodes: 10, joinSeconds: 1, deathHalfSeconds: 5, deathSeconds: 40 };
+
+Deno.test("extrapolate() to ten times the nodes, then times grow as before, and nothing is said of what was never simulated", () => {
+  const cost = extrapolate([TEN, HUNDRED], 1_000);
+  assertEquals([cost.joinSeconds, cost.deathHalfSeconds, cost.deathSeconds], [3, 35, 80]);
+  assertEquals([cost.bytesPerSecond, cost.joinBytes, cost.changeSeconds], [600, 50_000, undefined]);
 });
 
 Deno.test("gossipTable() given a ring that was not simulated, then marks its figures", () => {
-  assertEquals(gossipTable([HUNDRED], [100, 1_000]).split("\n").slice(2), [
+  assertEquals(gossipTable([TEN, HUNDRED], [100, 1_000]).split("\n").slice(2), [
     "| 100 | 600 B/s | 2 s | 5 kB | 9 s | 70 kB | 20 s | 60 s |",
-    "| 1,000 | ~ 600 B/s | ~ 3 s | ~ 50 kB | not simulated |  | ~ 200 s | ~ 600 s |",
+    "| 1,000 | ~ 600 B/s | ~ 3 s | ~ 50 kB | not simulated |  | ~ 35 s | ~ 80 s |",
   ]);
 });
