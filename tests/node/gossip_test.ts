@@ -21,10 +21,14 @@ async function gossiping(nodes: number) {
   const random = new SeededRandom(nodes);
   const keepers = new Map<string, RingKeeper>();
   const sent = new Map<string, number>();
+  const network: { blocks: (from: string, to: string) => boolean } = { blocks: () => false };
   const handle = async (keeper: RingKeeper, op: string, ask: unknown): Promise<unknown> => {
     if (op === "exchange") {
       const { hash } = ask as Ask<"exchange">;
       return { ring: hash === keeper.hash ? undefined : keeper.state, nowMs: 0 };
+    }
+    if (op === "probe") {
+      return { reached: !network.blocks(keeper.self.address, (ask as Ask<"probe">).address) };
     }
     await keeper.merge((ask as Ask<"merge">).ring);
     return {};
@@ -38,7 +42,9 @@ async function gossiping(nodes: number) {
       async call(to: string, message: Uint8Array): Promise<Uint8Array> {
         sent.set(address, (sent.get(address) ?? 0) + 1);
         const target = keepers.get(to);
-        if (target === undefined) throw new DhtError("peer_unreachable", `Cannot reach ${to}: it is dead`);
+        if (target === undefined || network.blocks(address, to)) {
+          throw new DhtError("peer_unreachable", `Cannot reach ${to}: it is dead`);
+        }
         const { calls } = decodeRequest(message);
         const outcomes: Outcome[] = [];
         for (const { op, ask } of calls) outcomes.push({ ok: true, answer: await handle(target, op, ask) });
@@ -54,6 +60,7 @@ async function gossiping(nodes: number) {
     keepers: all,
     gossips,
     sent,
+    network,
     /** One second at all nodes. */
     async round() {
       clockMs += 1_000;
@@ -106,5 +113,29 @@ for (const nodes of [10, 60, 100]) {
     const before = ring.most();
     await ring.round();
     assert(ring.most() <= before + 3, "it still passes on what all know");
+  });
+}
+
+for (const nodes of [10, 60, 100]) {
+  Deno.test(`Gossip of ${nodes} nodes given its two halves were cut for minutes and each changed something, when they meet again, then all soon know both`, async () => {
+    const ring = await gossiping(nodes);
+    const half = (address: string): boolean => Number(/\d+/.exec(address)) < nodes / 2;
+    ring.network.blocks = (from, to) => half(from) !== half(to);
+    for (let i = 0; i < 20; i++) await ring.round();
+    for (const index of [0, nodes - 1]) {
+      const keeper = ring.keepers[index]!;
+      await keeper.update((state) => changeMember(state, keeper.self.address, { weight: 2 }));
+      await ring.gossips[index]!.announce();
+    }
+    // Far longer than news are passed on.
+    for (let i = 0; i < 120; i++) await ring.round();
+    const hashes = () => new Set(ring.keepers.map(({ hash }) => hash));
+    assertEquals(hashes().size, 2);
+    ring.network.blocks = () => false;
+    let rounds = 0;
+    for (; hashes().size > 1 && rounds < 30; rounds++) await ring.round();
+    assert(rounds <= 5, `${rounds} rounds`);
+    const weights = [...ring.keepers[1]!.state.members.values()].filter(({ weight }) => weight === 2);
+    assertEquals(weights.length, 2);
   });
 }

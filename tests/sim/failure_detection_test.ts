@@ -120,6 +120,27 @@ Deno.test("ring given a link that flaps, then what follows from a recovery becom
   });
 });
 
+Deno.test("ring of fourteen given one is stopped for ten seconds and goes on, then it takes nobody for down, and each compares with it once", async () => {
+  const { tampering, sent } = counting();
+  const sim = new Simulation({ tampering, secret: undefined, pauses: { antiEntropyMs: 24 * 3_600_000 } });
+  await sim.run(async () => {
+    const hosts = await sim.startRing(14);
+    const [stopped, ...others] = hosts as [Host, ...Host[]];
+    await sim.sleep(5_000);
+    stopped.pause();
+    await sim.sleep(10_000);
+    assert(others.every((host) => troubleOf(host, stopped) !== undefined));
+    sent.clear();
+    stopped.resume();
+    for (let i = 0; i < 40; i++) {
+      await sim.sleep(250);
+      assertEquals(others.filter((host) => troubleOf(stopped, host) !== undefined), []);
+    }
+    assertEquals(others.filter((host) => troubleOf(host, stopped) !== undefined), []);
+    assertEquals(hosts.map(({ address }) => sent.get(`${address} tree`) ?? 0), [0, ...others.map(() => 1)]);
+  });
+});
+
 Deno.test("ring of twelve at rest, then each node speaks to three others a second", async () => {
   const { tampering, sent } = counting();
   const sim = new Simulation({ tampering, secret: undefined });
