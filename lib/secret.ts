@@ -1,5 +1,5 @@
 /** Fewest characters of a ring's secret. */
-export const SECRET_MIN_CHARACTERS = 16;
+const SECRET_MIN_CHARACTERS = 16;
 
 /** Where a secret may be: in a file, or in the text of an environment variable. */
 export interface SecretSource {

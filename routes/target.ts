@@ -1,7 +1,7 @@
 import { HttpProblem } from "./problem.ts";
 
 /** Characters of path and query together that are accepted: a key of 1,024 bytes and its cursor fit twice. */
-export const TARGET_MAX_CHARS = 8 * 1024;
+const TARGET_MAX_CHARS = 8 * 1024;
 
 /** What a request asks for, still percent-encoded. */
 export interface Target {

@@ -231,10 +231,10 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 /** Commands that start nodes rather than ask one; they have a help of their own. */
-export const STARTERS = ["node", "cluster"] as const;
+const STARTERS = ["node", "cluster"] as const;
 
 /** Names of all commands. */
-export const COMMAND_NAMES: readonly string[] = [...COMMANDS.map((c) => c.name), ...STARTERS, "help"];
+const COMMAND_NAMES: readonly string[] = [...COMMANDS.map((c) => c.name), ...STARTERS, "help"];
 
 /** What people type who come from elsewhere. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
@@ -306,7 +306,7 @@ export function parseInvocation(args: readonly string[]): Invocation {
 }
 
 /** Takes the command out of the arguments: what follows `-c`, or else the first that is not a flag or its value. */
-export function splitCommand(args: readonly string[]): { name?: string; rest: readonly string[] } {
+function splitCommand(args: readonly string[]): { name?: string; rest: readonly string[] } {
   let at = 0;
   let firstPositional: { name: string; rest: readonly string[] } | undefined;
   while (at < args.length) {

@@ -69,7 +69,7 @@ async function printPlan(session: Session, answer: PlanAnswer): Promise<void> {
 }
 
 /** What a plan comes to, in sentences. */
-export function planLines(answer: PlanAnswer): string[] {
+function planLines(answer: PlanAnswer): string[] {
   const { kind, address, total, zones } = answer;
   const moves = total.partitions === 0
     ? "nothing moves"

@@ -185,7 +185,7 @@ async function printBackground(session: Session, answer: StatusAnswer): Promise<
 }
 
 /** What the node does by itself, a row for each task. */
-export function backgroundRows(answer: StatusAnswer): string[][] {
+function backgroundRows(answer: StatusAnswer): string[][] {
   return answer.background.map((task) => [
     task.name,
     taskState(task),
@@ -204,7 +204,7 @@ function taskState(task: StatusAnswer["background"][number]): string {
 }
 
 /** The facts of a status, in two columns. */
-export function statusLines(answer: StatusAnswer): string[] {
+function statusLines(answer: StatusAnswer): string[] {
   const counted = answer.countsComplete ? "" : " or more: not every partition could be counted";
   const facts: [string, string][] = [
     ["node", `${answer.self} (${answer.software}), up ${spanText(answer.uptimeSeconds)}`],

@@ -12,7 +12,7 @@ import { guardedStream } from "./value_stream.ts";
 import { type ClientClock, StalledError, Watchdog } from "./watchdog.ts";
 
 /** How often a request is tried before it is given up. */
-export const TRIES = 3;
+const TRIES = 3;
 
 /** Pauses between the tries in milliseconds. */
 const BACKOFF_MS = [200, 800];

@@ -2,7 +2,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { hash128 } from "./hash.ts";
 
 /** Children of a node of the tree. */
-export const TREE_FANOUT = 16;
+const TREE_FANOUT = 16;
 
 /** Letters of a hash: 64 bits tell apart what differs by chance. */
 const HASH_LETTERS = 16;

@@ -1,7 +1,7 @@
 /** Calls in a row that must fail before requests go around a peer. */
 const DOWN_AFTER = 2;
 /** How long a peer that nobody reaches is merely suspected. */
-export const SUSPECT_MS = 5_000;
+const SUSPECT_MS = 5_000;
 /** Wait before others are asked again about a peer that this node does not reach; longer once it is down for good. */
 const ASK_AGAIN_MS = 5_000;
 const ASK_AGAIN_LATER_MS = 60_000;

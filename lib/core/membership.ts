@@ -63,7 +63,7 @@ export interface MemberShare {
 }
 
 /** Stands for "in no zone" where a zone is named. */
-export const NO_ZONE = "-";
+const NO_ZONE = "-";
 
 /** A store that asks to be a member. */
 export type Joiner = Pick<Member, "address" | "storeId" | "incarnation"> & MemberShare;

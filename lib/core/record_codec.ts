@@ -3,10 +3,10 @@ import type { Version } from "./hlc.ts";
 import { chunkCount, INLINE_MAX_BYTES, type StoredRecord, type ValueRecord } from "./record.ts";
 
 /** UTF-16 units a content type may have. */
-export const CONTENT_TYPE_MAX_LENGTH = 1_024;
+const CONTENT_TYPE_MAX_LENGTH = 1_024;
 
 /** UTF-16 units a blob's id may have. */
-export const BLOB_ID_MAX_LENGTH = 64;
+const BLOB_ID_MAX_LENGTH = 64;
 
 const WRITER_MAX_LENGTH = 256;
 const SHA256_BYTES = 32;

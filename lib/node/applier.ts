@@ -8,7 +8,7 @@ import type { MemoryTable, TableEntry } from "./memory_table.ts";
 import type { RecordTables } from "./record_tables.ts";
 
 /** Bytes that the tables may hold; past them writers wait for an apply. */
-export const MAX_TABLE_BYTES = 32 * 1024 * 1024;
+const MAX_TABLE_BYTES = 32 * 1024 * 1024;
 
 /**
  * Moves records from the journal to their keys, in the background: sorted,

@@ -3,7 +3,7 @@ import { type BackgroundRates, DEFAULT_RATES } from "../core/rates.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** What a node does by itself. */
-export const BACKGROUND_TASKS = [
+const BACKGROUND_TASKS = [
   "transfer",
   "hints",
   "anti-entropy",

@@ -205,7 +205,7 @@ async function knownAt(
  * Whether no owner can need a record: all hold it or a newer one. A floor counts as newer, since what its tombstone
  * has deleted they hold no more; but not where an owner holds that very value, which the others have missed.
  */
-export function isNeedless(head: RecordHead, owners: readonly AtOwner[]): boolean {
+function isNeedless(head: RecordHead, owners: readonly AtOwner[]): boolean {
   const holds = (owner: AtOwner) => owner.head !== undefined && compareHeads(owner.head, head) >= 0;
   if (owners.every(holds)) return true;
   if (

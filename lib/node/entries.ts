@@ -12,7 +12,7 @@ import { decodeRecord, encodeRecord } from "../core/record_codec.ts";
 import type { StoreKey } from "../ports/store.ts";
 
 /** Format of the entries this program writes, and the newest it reads. */
-export const ENTRY_FORMAT = 1;
+const ENTRY_FORMAT = 1;
 
 /** Bytes of the checksum behind a record. */
 const HEAD_CHECKSUM_BYTES = 8;

@@ -5,7 +5,7 @@ import { COMMIT_ROOM, type CommitBatch } from "./commit_batch.ts";
 import { chunkKey, countOf, decodeEntry, encodeEntry, garbageKey, textOf } from "./entries.ts";
 
 /** How long the chunks of a superseded value stay for those who are reading it. */
-export const GARBAGE_UNREAD_MS = 60_000;
+const GARBAGE_UNREAD_MS = 60_000;
 
 /** Chunks freed in one step, so that a step is short. */
 const CHUNKS_PER_STEP = 4_000;

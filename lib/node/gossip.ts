@@ -9,7 +9,7 @@ import { Prober } from "./prober.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 
 /** Time between two rounds. */
-export const GOSSIP_INTERVAL_MS = 1_000;
+const GOSSIP_INTERVAL_MS = 1_000;
 /** Members whose knowledge is compared with this node's, in each round. */
 const TALKS_PER_ROUND = 3;
 /** Others up to which whoever has news tells all of them; above, news go from some to some. */

@@ -18,7 +18,7 @@ const REPORT_MS = 5_000;
 /** How long a node that has left answers whoever asks after the task: longer than a client waits between two looks. */
 export const LEAVE_LINGER_MS = 3_000;
 /** The one task of a node that leaves. */
-export const LEAVE_TASK = "leave";
+const LEAVE_TASK = "leave";
 
 /** What leaving needs of its node. */
 export interface LeavingDeps {

@@ -15,7 +15,7 @@ export const MAX_UPLOADS = 256;
 export const MAX_CHUNKS_PER_CALL = 12;
 
 /** An upload that has had no call for so long is closed. */
-export const UPLOAD_IDLE_MS = 10 * 60_000;
+const UPLOAD_IDLE_MS = 10 * 60_000;
 
 /** Bytes of the checksum before those of each chunk. */
 export const CHECKSUM_BYTES = 16;
