@@ -71,6 +71,8 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
   const sim = new Simulation({
     seed,
     pauses: pausesOf(seed),
+    // In few partitions keys meet the floors that others' deletions have left.
+    partitions: new SeededRandom(seed).fork("partitions").pick([2, 64]),
     ...(options.tampering === undefined ? {} : { tampering: options.tampering }),
     // MACs take half of a run's time; and behind them no node ever sees a message twice.
     ...(new SeededRandom(seed).fork("secret").chance(SECRET_SHARE) ? {} : { secret: undefined }),
