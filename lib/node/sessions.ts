@@ -71,7 +71,7 @@ export class Sessions implements Transport {
     const timeLeft = () => ({ ...options, timeoutMs: options.timeoutMs - (clock.monotonicMs() - startMs) });
     const reply = await this.#exchange(address, session, message, known === undefined ? timeLeft() : options);
     if (reply !== "gone") return reply;
-    // Refused under the secret, and so not acted upon: the only failure after which a call is repeated here.
+    // Refused under the secret, and so not acted upon by this run: the only failure after which a call is repeated here.
     if (this.#sessions.get(address) === session) this.#sessions.delete(address);
     const renewed = this.#known(address) ?? await this.#opened(address, timeLeft());
     const again = await this.#exchange(address, renewed, message, timeLeft());
