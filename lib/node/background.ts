@@ -2,18 +2,8 @@ import { sentence } from "../core/errors.ts";
 import { type BackgroundRates, DEFAULT_RATES } from "../core/rates.ts";
 import type { Clock } from "../ports/clock.ts";
 
-/** What a node does by itself. */
-const BACKGROUND_TASKS = [
-  "transfer",
-  "hints",
-  "anti-entropy",
-  "scrub",
-  "tombstones",
-  "expiry",
-] as const;
-
-/** Name of a background task. */
-export type BackgroundName = (typeof BACKGROUND_TASKS)[number];
+/** What a node does by itself: names of its background tasks. */
+export type BackgroundName = "transfer" | "hints" | "anti-entropy" | "scrub" | "tombstones" | "expiry";
 
 /** How far a background task has come, for people. */
 export interface BackgroundView {

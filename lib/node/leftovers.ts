@@ -1,5 +1,5 @@
 import { compareOptionalVersions, type Version } from "../core/hlc.ts";
-import type { LiveLayouts, OwnerId } from "../core/layout.ts";
+import { type LiveLayouts, type OwnerId, ownsInBase } from "../core/layout.ts";
 import { readQuorum } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import type { Pace } from "./background.ts";
@@ -56,7 +56,7 @@ export async function setAsideLeftovers(deps: LeftoverDeps, scope: LeftoverScope
   const gained: number[] = [];
   for (const partition of (await storage.digests()).keys()) {
     const isGained = scope.live.newest.owners(partition).includes(keeper.selfId) &&
-      !scope.live.base.owners(partition).includes(keeper.selfId);
+      !ownsInBase(scope.live, partition, keeper.selfId);
     if (isGained && storage.tombstones.floor(partition) !== undefined) gained.push(partition);
   }
   for (const partition of await unequal(deps, scope, gained)) await clear(deps, scope, partition);
@@ -71,7 +71,7 @@ async function unequal(
   const left = new Set(gained);
   const ours = await storage.digests();
   for (const source of sources) {
-    const partitions = [...left].filter((partition) => live.base.owners(partition).includes(source));
+    const partitions = [...left].filter((partition) => ownsInBase(live, partition, source));
     if (partitions.length === 0) continue;
     try {
       const { digests } = await peers.ask(source, live, "digests", { partitions }, OWN_LANE);
@@ -146,7 +146,7 @@ async function askWitnesses(
   const items = keys.map((key) => ({ partition, key }));
   const witnesses: Witness[] = [];
   let failure: unknown;
-  for (const source of sources.filter((owner) => live.base.owners(partition).includes(owner))) {
+  for (const source of sources.filter((owner) => ownsInBase(live, partition, owner))) {
     if (witnesses.length === required) break;
     await pace(keys.reduce((sum, key) => sum + KEY_BYTES + key.length, 0));
     try {

@@ -1,7 +1,7 @@
 import { DhtError } from "../core/errors.ts";
 import { compareKeys } from "../core/key_order.ts";
 import { isDue } from "../core/expiry.ts";
-import { addressOf, liveIds, type LiveLayouts, type OwnerId, readNeeds } from "../core/layout.ts";
+import { addressOf, liveIds, type LiveLayouts, type OwnerId, ownsInBase, readNeeds } from "../core/layout.ts";
 import { isMet } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -137,7 +137,7 @@ function merge(
       if (horizon !== undefined && compareKeys(key, horizon) > 0) break;
       const held = merged.get(key);
       if (held !== undefined && compareHeads(head, held.head) <= 0) continue;
-      if (live.base.owners(partition).includes(page.owner)) merged.set(key, { partition, head });
+      if (ownsInBase(live, partition, page.owner)) merged.set(key, { partition, head });
     }
   }
   return merged;

@@ -5,6 +5,7 @@ import {
   type LiveLayouts,
   liveOwners,
   type OwnerId,
+  ownsInBase,
   readNeeds,
   storeIdOf,
 } from "../core/layout.ts";
@@ -108,7 +109,7 @@ export class Mender {
     const ticket = storage.tombstones.pullTicket(place.partition);
     const replies = await this.#ask(place, live);
     // As reads do: an owner that is only about to be one may have leftovers of what was deleted and forgotten.
-    const holders = replies.filter(({ owner }) => live.base.owners(place.partition).includes(owner));
+    const holders = replies.filter(({ owner }) => ownsInBase(live, place.partition, owner));
     const newest = newestOf(holders);
     if (!await this.#suffice(place, live, replies, newest?.head)) {
       throw new DhtError(

@@ -5,6 +5,7 @@ import {
   allNeeds,
   type LiveLayouts,
   type OwnerId,
+  ownsInBase,
   readNeeds,
   writeNeeds,
 } from "../core/layout.ts";
@@ -129,7 +130,7 @@ export class QuorumReader {
   }
 
   #isBaseOwner(owner: OwnerId): boolean {
-    return this.#live.base.owners(this.#place.partition).includes(owner);
+    return ownsInBase(this.#live, this.#place.partition, owner);
   }
 
   async #recordOf(newest: RecordHead, holders: readonly OwnerId[]): Promise<StoredRecord | undefined> {

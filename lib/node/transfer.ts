@@ -4,6 +4,7 @@ import {
   isChanging,
   type LiveLayouts,
   type OwnerId,
+  ownsInBase,
   sameOwners,
   storeIdOf,
 } from "../core/layout.ts";
@@ -146,7 +147,7 @@ export class Transfer {
     const pulled = (partition: number) => background.transfer.advance(countDown(left, partition));
     let failure: unknown;
     for (const source of this.#sources(live)) {
-      const partitions = [...left.keys()].filter((partition) => live.base.owners(partition).includes(source));
+      const partitions = [...left.keys()].filter((partition) => ownsInBase(live, partition, source));
       if (partitions.length === 0) continue;
       try {
         await exchange.pull({ peer: source, live, partitions, signal, task, pace, pulled });

@@ -1,6 +1,6 @@
 import { DhtError } from "../core/errors.ts";
 import { compareVersions, type Version } from "../core/hlc.ts";
-import { addressOf, type LiveLayouts, type OwnerId } from "../core/layout.ts";
+import { addressOf, type LiveLayouts, type OwnerId, ownsInBase } from "../core/layout.ts";
 import { allOwners, type QuorumNeed } from "../core/quorum.ts";
 import type { StoredRecord } from "../core/record.ts";
 import { WriteState } from "../core/write_state.ts";
@@ -117,7 +117,7 @@ class WriteRound {
     this.#existed ||= answer.hadValue;
     const { greater, live, place } = this.#options;
     const holdsGreater = answer.kind === "stale" && greater === "acknowledged";
-    const keepsGreater = holdsGreater && live.base.owners(place.partition).includes(owner);
+    const keepsGreater = holdsGreater && ownsInBase(live, place.partition, owner);
     if (answer.kind === "stored" || answer.kind === "duplicate" || keepsGreater) {
       return this.#state.acknowledge(owner);
     }

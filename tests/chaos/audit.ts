@@ -1,6 +1,6 @@
 import type { WhereIsAnswer } from "../../lib/api.ts";
 import { formatVersion } from "../../lib/core/hlc.ts";
-import type { Operation, Outcome } from "../sim/history.ts";
+import type { Outcome } from "../sim/history.ts";
 import { isStrong, type Witness } from "./clients.ts";
 import type { Fleet, FleetNode } from "./fleet.ts";
 import type { LargeTraffic } from "./large_traffic.ts";
@@ -119,9 +119,4 @@ async function read(deps: AuditDeps, node: FleetNode, key: string, query: string
     value: torn === undefined ? found.id : "broken",
     version: parseVersion(found.version),
   };
-}
-
-/** Whether an operation is one of the auditor's. */
-export function isAudit({ client }: Pick<Operation, "client">): boolean {
-  return client === AUDITOR;
 }
