@@ -8,6 +8,7 @@ import type { Storage } from "../../lib/node/storage.ts";
 import type { Host } from "./host.ts";
 import { FAIR } from "./network.ts";
 import { readPayload } from "./payload.ts";
+import { checkBalanced } from "./placement_check.ts";
 import { nodeAt, runningAt, sentence, type Simulation } from "./simulation.ts";
 import type { Workload } from "./workload.ts";
 
@@ -59,6 +60,7 @@ export async function checkConvergence(sim: Simulation, workload: Workload): Pro
     setAllClocks(sim);
     await sim.sleep(QUIET_MS);
     await runTask(sim, sim.ready[0]!, "balance", BALANCES);
+    violations.push(...checkBalanced(runningAt(sim.ready[0]!).keeper.live.newest));
     await checkTombstones(sim, violations);
     const before = await compareOwners(sim, workload.keys, violations);
     checkExpired(workload, before, violations);
