@@ -1,12 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { TaskAnswer } from "../lib/api.ts";
 import {
-  AnswerLostError,
   checkKey,
   CorruptValueError,
   type Fetch,
   MyDhtClient,
-  MyDhtError,
   ProblemError,
   type PutValue,
   ServerUnreachableError,
@@ -15,42 +13,18 @@ import {
   ValueCutShortError,
 } from "../lib/client.ts";
 import {
-  broken,
+  DONE,
   FakeClock,
-  fakeFetch,
   ok,
   problem,
+  PUT_ANSWER,
   refused,
   type Reply,
-  silent,
+  setup,
+  streamOf,
+  textOf,
   value,
 } from "./client/fakes.ts";
-
-const PUT_ANSWER = {
-  key: "k",
-  timestamp: 1.5,
-  version: "1500-0-a.1",
-  size: 1,
-  replicas: ["localhost:50140"],
-  expires: null,
-};
-
-/** A client in a world of its own. */
-function setup(replies: readonly Reply[], options: { server?: string | string[]; secret?: string } = {}) {
-  const clock = new FakeClock();
-  const network = fakeFetch(...replies);
-  const client = new MyDhtClient({ ...options, clock, fetch: network.fetch });
-  return { clock, client, sent: network.sent, settle: <T>(promise: Promise<T>) => clock.settle(promise) };
-}
-
-/** Deno's fetch errors while it sends a stream only once it has read from it. */
-function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
-  return ReadableStream.from(chunks.map((chunk) => new TextEncoder().encode(chunk)));
-}
-
-async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
-  return await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).text();
-}
 
 // What is sent
 
@@ -311,198 +285,6 @@ Deno.test("requests given an answer that is no JSON, then say that it is another
       `localhost:50140 does not answer as a MyDHT node does (${what}): is it another program?`,
     );
   }
-});
-
-// What is repeated
-
-type Call = (client: MyDhtClient) => Promise<unknown>;
-
-const get: Call = (client) => client.nodes();
-const put: Call = (client) => client.put("k", "v");
-const putOpened: Call = (client) => client.put("k", () => streamOf("v"));
-const putStream: Call = (client) => client.put("k", streamOf("v"));
-const del: Call = (client) => client.delete("k");
-const post: Call = (client) => client.balance();
-
-const DONE = ok({ ...PUT_ANSWER, done: true, error: null });
-
-const REPEATS: readonly (readonly [name: string, call: Call, reply: Reply, tries: number])[] = [
-  ["a read, refused", get, refused, 3],
-  ["a read, broken", get, broken, 3],
-  ["a read, never answered", get, silent, 3],
-  ["a read, no quorum", get, problem(503, "read_quorum_unreachable"), 3],
-  ["a read, a failed store", get, problem(500, "store_failed"), 1],
-  ["a read, a bad request", get, problem(400, "invalid_key"), 1],
-  ["a put, refused", put, refused, 3],
-  ["a put, broken", put, broken, 1],
-  ["a put, never answered", put, silent, 1],
-  ["a put, overloaded", put, problem(503, "overloaded"), 3],
-  ["a put, not in the ring yet", put, problem(503, "not_in_ring"), 3],
-  ["a put, stopping", put, problem(503, "stopping"), 3],
-  ["a put, outcome unknown", put, problem(503, "write_outcome_unknown"), 1],
-  ["a put, disk full", put, problem(507, "disk_full"), 1],
-  ["a put that opens a stream, refused", putOpened, refused, 3],
-  ["a put that opens a stream, broken", putOpened, broken, 1],
-  ["a put of a stream, refused", putStream, refused, 1],
-  ["a put of a stream, overloaded", putStream, problem(503, "overloaded"), 1],
-  ["a delete, refused", del, refused, 3],
-  ["a delete, broken", del, broken, 1],
-  ["a delete, outcome unknown", del, problem(503, "write_outcome_unknown"), 1],
-  ["a task, refused", post, refused, 3],
-  ["a task, broken", post, broken, 1],
-];
-
-for (const [name, call, reply, tries] of REPEATS) {
-  Deno.test(`requests given ${name}, then are tried ${tries === 1 ? "once" : `${tries} times`}`, async () => {
-    const failing = setup([reply]);
-    const error = await assertRejects(() => failing.settle(call(failing.client)), MyDhtError);
-    if (reply === refused) assertEquals((error as ServerUnreachableError).tries, tries);
-    assertEquals(failing.sent.length, tries);
-    assertEquals(failing.clock.pending, 0);
-    if (tries === 1) return;
-    const recovering = setup([reply, reply, DONE]);
-    await recovering.settle(call(recovering.client));
-    assertEquals(recovering.sent.length, 3);
-  });
-}
-
-Deno.test("put() given what opens a stream, when the first try is refused, then each try sends all of it", async () => {
-  const { client, sent, settle } = setup([refused, DONE]);
-  await settle(client.put("k", () => streamOf("ab", "c"), { size: 3 }));
-  assertEquals(sent.map(({ body }) => new TextDecoder().decode(body)), ["abc", "abc"]);
-});
-
-Deno.test("tries given a node that is refused, then wait longer each time", async () => {
-  const { client, clock, settle } = setup([refused]);
-  await assertRejects(() => settle(client.nodes()), ServerUnreachableError);
-  assertEquals(clock.monotonicMs(), 1000);
-});
-
-Deno.test("tries given Retry-After, then wait as long, but not for minutes", async () => {
-  const patient = setup([problem(503, "overloaded", "x", { "retry-after": "2" }), DONE]);
-  await patient.settle(put(patient.client));
-  assertEquals(patient.clock.monotonicMs(), 2000);
-  const impatient = setup([problem(503, "overloaded", "x", { "retry-after": "60" }), DONE]);
-  await assertRejects(() => impatient.settle(put(impatient.client)), ProblemError);
-});
-
-Deno.test("tries given several servers, then take them in turn", async () => {
-  const { client, sent, settle } = setup([refused, DONE], { server: ["a:50140", "B"] });
-  await settle(put(client));
-  assertEquals(sent.map(({ url }) => url), ["http://a:50140/keys/k", "http://b:50140/keys/k"]);
-});
-
-// What it fails with
-
-Deno.test("requests given no node there, then ServerUnreachableError names all that were tried", async () => {
-  const { client, settle } = setup([refused], { server: ["a:1024", "b:1024"] });
-  const error = await assertRejects(() => settle(client.nodes()), ServerUnreachableError);
-  assertEquals(error.message, "Cannot reach a:1024, b:1024 in 3 tries: connection refused");
-  assertEquals([error.server, error.tries, error.reason], ["a:1024, b:1024", 3, "connection refused"]);
-});
-
-Deno.test("requests given a connection that cannot be made, then the reason is told in words", async () => {
-  const rows: [string, string][] = [
-    [
-      "client error (Connect): dns error: failed to lookup address information: Name or service not known",
-      "its name cannot be resolved",
-    ],
-    ["client error (Connect): tcp connect error: No route to host (os error 113)", "there is no route to it"],
-    [
-      "client error (Connect): tcp connect error: Connection timed out (os error 110)",
-      "the connection timed out",
-    ],
-    ["client error (Connect): something new", "it cannot be connected to"],
-  ];
-  for (const [cause, reason] of rows) {
-    const { client, settle } = setup([() => {
-      throw new TypeError("fetch failed", { cause: new Error(cause) });
-    }]);
-    assertEquals((await assertRejects(() => settle(client.nodes()), ServerUnreachableError)).reason, reason);
-  }
-});
-
-Deno.test("a read given a node that never answers, then each try ends after 30 s", async () => {
-  const { client, settle, clock } = setup([silent]);
-  const error = await assertRejects(() => settle(client.nodes()), ServerUnreachableError);
-  assertEquals(error.reason, "nothing came for 30 s");
-  assertEquals(clock.monotonicMs(), 3 * 30_000 + 1000);
-});
-
-Deno.test("a read given an answer that stalls, then is tried again", async () => {
-  const stalling: Reply = () =>
-    new Response(new ReadableStream({ start() {} }), { headers: { "content-type": "application/json" } });
-  const { client, settle, sent } = setup([stalling, ok({ ring: "r" })]);
-  assertEquals(await settle(client.nodes() as Promise<unknown>), { ring: "r" });
-  assertEquals(sent.length, 2);
-});
-
-Deno.test("a write given that it was sent and not answered, then AnswerLostError says that nobody knows", async () => {
-  for (
-    const [reply, reason] of [[broken, "the connection broke"], [silent, "nothing came for 30 s"]] as const
-  ) {
-    const { client, settle } = setup([reply]);
-    const error = await assertRejects(() => settle(put(client)), AnswerLostError);
-    assertEquals(
-      error.message,
-      `Lost the answer of localhost:50140: ${reason}; whether the change was made is unknown`,
-    );
-  }
-});
-
-Deno.test("a put given a source that takes its time, then that does not count as a stall", async () => {
-  const { client, settle, clock } = setup([DONE]);
-  const slow = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      await clock.sleep(600_000);
-      controller.enqueue(new Uint8Array(1));
-      controller.close();
-    },
-  });
-  await settle(client.put("k", slow));
-  assertEquals([clock.monotonicMs(), clock.pending], [600_000, 0]);
-});
-
-Deno.test("requests given a problem, then ProblemError has its code, status, facts and detail", async () => {
-  const { client, settle } = setup([problem(409, "node_reachable", "Cannot remove it: it answers")]);
-  const error = await assertRejects(() => settle(client.remove("localhost:50141")), ProblemError);
-  assertEquals(
-    {
-      message: error.message,
-      code: error.code,
-      status: error.status,
-      facts: error.facts,
-      server: error.server,
-    },
-    {
-      message: "Cannot remove it: it answers",
-      code: "node_reachable",
-      status: 409,
-      facts: { required: 2, asked: 3 },
-      server: "localhost:50140",
-    },
-  );
-});
-
-Deno.test("requests given a signal that is aborted, then end with its reason and are not repeated", async () => {
-  const reason = new Error("enough");
-  const { client, sent, clock } = setup([silent]);
-  const ending = new AbortController();
-  const request = client.put("k", "v", { signal: ending.signal });
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  ending.abort(reason);
-  assertEquals(await request.catch((error) => error), reason);
-  assertEquals([sent.length, clock.pending], [1, 0]);
-});
-
-Deno.test("get() given a signal that is aborted while its value is read, then the stream ends with its reason", async () => {
-  const { client, settle, clock } = setup([() => new Response(new ReadableStream({ start() {} }))]);
-  const ending = new AbortController();
-  const got = (await settle(client.get("k", { signal: ending.signal })))!;
-  const read = textOf(got.body);
-  ending.abort(new Error("enough"));
-  assertEquals((await read.catch((error) => error)).message, "enough");
-  assertEquals(clock.pending, 0);
 });
 
 // Tasks

@@ -1,4 +1,4 @@
-import type { ClientClock, Fetch } from "../../lib/client.ts";
+import { type ClientClock, type Fetch, MyDhtClient } from "../../lib/client.ts";
 
 /** Turns of the event loop in which what does not wait for the clock goes on. */
 const TURNS = 10;
@@ -160,4 +160,38 @@ export function value(bytes: Uint8Array<ArrayBuffer> | string, headers: Record<s
       },
     });
   };
+}
+
+/** What a node answers to a put. */
+export const PUT_ANSWER = {
+  key: "k",
+  timestamp: 1.5,
+  version: "1500-0-a.1",
+  size: 1,
+  replicas: ["localhost:50140"],
+  expires: null,
+};
+
+/** Answers a put as well as a task that is over. */
+export const DONE = ok({ ...PUT_ANSWER, done: true, error: null });
+
+/** A client in a world of its own. */
+export function setup(
+  replies: readonly Reply[],
+  options: { server?: string | string[]; secret?: string } = {},
+) {
+  const clock = new FakeClock();
+  const network = fakeFetch(...replies);
+  const client = new MyDhtClient({ ...options, clock, fetch: network.fetch });
+  return { clock, client, sent: network.sent, settle: <T>(promise: Promise<T>) => clock.settle(promise) };
+}
+
+/** Deno's fetch errors while it sends a stream only once it has read from it. */
+export function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
+  return ReadableStream.from(chunks.map((chunk) => new TextEncoder().encode(chunk)));
+}
+
+/** All of a stream, as text. */
+export async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  return await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).text();
 }
