@@ -24,7 +24,9 @@ import { noteFailure, type Task } from "./tasks.ts";
 
 /** Keys compared per message. */
 const PAGE_KEYS = 500;
-/** Records on their way at the same time. */
+/** Partitions worked on at the same time: in most of them little differs, and the time goes in waiting for the peer. */
+const PARALLEL_PARTITIONS = 8;
+/** Records of one on their way at the same time. */
 const PARALLEL_RECORDS = 32;
 /** How long scanning or digesting may take: at the first time it reads all heads from the disk. */
 const LOOK_TIMEOUT_MS = 15_000;
@@ -90,14 +92,13 @@ export class Exchange {
     const large: Place[] = [];
     const unfinished = new Set<number>();
     let damage: DhtError | undefined;
-    for (const partition of partitions) {
-      const before = large.length;
-      if (differing.has(partition) && await this.#pullPartition(scope, partition, large)) {
-        // Others hold what it is: it would be missed by whoever relied on this pull.
-        damage ??= damagedThere(scope.peer, partition);
-      } else if (large.length > before) unfinished.add(partition);
+    await inParallel(partitions, PARALLEL_PARTITIONS, async (partition) => {
+      const end = differing.has(partition) ? await this.#pullPartition(scope, partition, large) : "done";
+      // Others hold what it is: it would be missed by whoever relied on this pull.
+      if (end === "damaged") damage ??= damagedThere(scope.peer, partition);
+      else if (end === "deferred") unfinished.add(partition);
       else scope.pulled?.(partition);
-    }
+    });
     for (const place of large) await this.fetch(scope, place);
     for (const partition of unfinished) scope.pulled?.(partition);
     if (damage !== undefined) throw damage;
@@ -105,7 +106,8 @@ export class Exchange {
 
   /** Sends everything this node holds newer than the peer. Single failures are counted, and the rest goes on. */
   async push(scope: ExchangeScope): Promise<void> {
-    for (const partition of await this.#differing(scope)) await this.#pushPartition(scope, partition);
+    const differing = await this.#differing(scope);
+    await inParallel(differing, PARALLEL_PARTITIONS, (partition) => this.#pushPartition(scope, partition));
   }
 
   /**
@@ -197,10 +199,15 @@ export class Exchange {
 
   /**
    * @param large Takes large values that are still to be fetched, unless there are too many.
-   * @returns Whether the peer has a damaged record there.
+   * @returns "damaged" where the peer has a damaged record there, "deferred" where a large value is left.
    */
-  async #pullPartition(scope: ExchangeScope, partition: number, large: Place[]): Promise<boolean> {
+  async #pullPartition(
+    scope: ExchangeScope,
+    partition: number,
+    large: Place[],
+  ): Promise<"done" | "deferred" | "damaged"> {
     let damaged = false;
+    let deferred = false;
     let after: string | undefined;
     do {
       scope.signal.throwIfAborted();
@@ -210,13 +217,15 @@ export class Exchange {
       const newer = page.entries.filter((entry, i) => isNewer(entry.head, ours[i]));
       scope.task.compared += page.entries.length;
       await inParallel(newer, PARALLEL_RECORDS, async ({ key, head }) => {
-        if (head.chunked && large.length < MAX_DEFERRED) large.push({ partition, key });
-        else await this.fetch(scope, { partition, key });
+        if (head.chunked && large.length < MAX_DEFERRED) {
+          deferred = true;
+          large.push({ partition, key });
+        } else await this.fetch(scope, { partition, key });
       });
       damaged ||= page.damaged;
       after = page.next;
     } while (after !== undefined);
-    return damaged;
+    return damaged ? "damaged" : deferred ? "deferred" : "done";
   }
 
   async #pushPartition(scope: ExchangeScope, partition: number): Promise<void> {

@@ -56,7 +56,8 @@ export function removalEntry(partition: number, key: string): TableEntry {
 /** The newest entry of each key among those in some part of the journal. */
 export class MemoryTable {
   readonly #entries = new Map<string, TableEntry>();
-  readonly #partitions = new Set<number>();
+  /** Keys of each partition. */
+  readonly #partitions = new Map<number, string[]>();
   readonly #journalSeqs: number[] = [];
   #bytes = 0;
   #journalBytes = 0;
@@ -69,10 +70,10 @@ export class MemoryTable {
 
   put(entry: TableEntry): void {
     const before = this.#entries.get(entry.key);
-    if (before !== undefined) this.#bytes -= memoryBytes(before);
+    if (before === undefined) this.#noteKey(entry);
+    else this.#bytes -= memoryBytes(before);
     this.#bytes += memoryBytes(entry);
     this.#entries.set(entry.key, entry);
-    this.#partitions.add(entry.partition);
   }
 
   /** Notes a journal value that its entries came from. In ascending order. */
@@ -102,13 +103,25 @@ export class MemoryTable {
     return this.#journalSeqs;
   }
 
-  get partitions(): ReadonlySet<number> {
-    return this.#partitions;
+  /** Whether it has an entry of that partition. */
+  hasPartition(partition: number): boolean {
+    return this.#partitions.has(partition);
+  }
+
+  /** The entries of one partition. */
+  ofPartition(partition: number): TableEntry[] {
+    return (this.#partitions.get(partition) ?? []).map((key) => this.#entries.get(key)!);
   }
 
   /** Whether there is nothing to apply. */
   get isEmpty(): boolean {
     return this.#journalSeqs.length === 0;
+  }
+
+  #noteKey({ partition, key }: TableEntry): void {
+    const keys = this.#partitions.get(partition);
+    if (keys === undefined) this.#partitions.set(partition, [key]);
+    else keys.push(key);
   }
 }
 

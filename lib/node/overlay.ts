@@ -2,7 +2,7 @@ import { compareKeys } from "../core/key_order.ts";
 import type { TableEntry } from "./memory_table.ts";
 
 /**
- * Entries by key that a full disk keeps from their places: to be laid over what is read from the store.
+ * Entries by key that are not in their places yet, to be laid over what is read from the store.
  *
  * Taken before that reading begins, so that an entry is in one of the two at least.
  */

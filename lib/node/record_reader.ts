@@ -125,6 +125,7 @@ export class RecordReader {
     for await (const { key, value } of this.#store.list(range, { limit })) {
       seen++;
       last = textOf(key[2]);
+      if (overlay.has(last)) continue;
       const head = readableHead(value) ?? this.#tables.entry(last)?.held?.head;
       if (head === undefined) this.#note({ partition, key: last });
       if (head === undefined || this.#damage.has(last)) damaged = true;

@@ -126,16 +126,15 @@ export class RecordTables {
   unapplied(partition?: number): Overlay {
     const entries = new Map<string, TableEntry>();
     for (const table of [this.#applying, this.#active]) {
-      for (const entry of table?.entries() ?? []) {
-        if (partition === undefined || entry.partition === partition) entries.set(entry.key, entry);
-      }
+      const found = partition === undefined ? table?.entries() : table?.ofPartition(partition);
+      for (const entry of found ?? []) entries.set(entry.key, entry);
     }
     return entries;
   }
 
   /** Whether a record of this partition is not in its place yet. */
   touches(partition: number): boolean {
-    return this.#active.partitions.has(partition) || (this.#applying?.partitions.has(partition) ?? false);
+    return this.#active.hasPartition(partition) || (this.#applying?.hasPartition(partition) ?? false);
   }
 
   /** Whether an apply has begun and not ended. */

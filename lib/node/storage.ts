@@ -195,7 +195,8 @@ export class Storage {
   ): Promise<ScanPage> {
     this.#assertServing();
     await this.#writer.settled();
-    const overlay = await this.#settle(partition);
+    // Laid over what is read: to wait until all of the table is in its place, for each of many partitions, is slow.
+    const overlay = this.#tables.unapplied(partition);
     const page = await this.#reader.scan(partition, options, overlay);
     const floor = this.tombstones.floor(partition);
     return floor === undefined ? page : { ...page, floor };
