@@ -11,10 +11,10 @@ import { sentence, type Simulation } from "./simulation.ts";
 const WRITE_TIMEOUT_MS = 12_000;
 const READ_TIMEOUT_MS = 4_000;
 /**
- * One of a read's tries must have succeeded by then, while at most one owner of any key is down: its time is up at a
- * node that stands still, then at one that has yet to notice, and at the next that fails as soon as the first is back.
+ * One of a read's tries must have succeeded by then, while at most one owner of any key is down: five tries, of which
+ * three in a row were seen to take all their time, 12.3 s, while layouts changed.
  */
-export const READ_DEADLINE_MS = 15_000;
+export const READ_DEADLINE_MS = 20_000;
 const READ_RETRY_MS = 100;
 /** Operations after which clients think longer: two short histories find more than one that is twice as long. */
 const BUSY = 800;
