@@ -25,9 +25,9 @@ import { noteFailure, type Task } from "./tasks.ts";
 /** Keys compared per message. */
 const PAGE_KEYS = 500;
 /** Partitions worked on at the same time: in most of them little differs, and the time goes in waiting for the peer. */
-const PARALLEL_PARTITIONS = 8;
+const PARALLEL_PARTITIONS = 32;
 /** Records of one on their way at the same time. */
-const PARALLEL_RECORDS = 32;
+const PARALLEL_RECORDS = 16;
 /** How long scanning or digesting may take: at the first time it reads all heads from the disk. */
 const LOOK_TIMEOUT_MS = 15_000;
 /** Times a record is asked for anew because tombstones were collected meanwhile, or it was replaced. */
