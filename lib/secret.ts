@@ -31,7 +31,8 @@ function readSecretFile(path: string, from: string, readFile: (path: string) => 
   try {
     return readFile(path).replace(/\r?\n$/, "");
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    const reason = text.replace(/ \(os error \d+\).*$/, "");
     throw new SyntaxError(`${from}: cannot read ${path}: ${reason}`, { cause: error });
   }
 }

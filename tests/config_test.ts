@@ -28,7 +28,9 @@ function readFile(path: string): string {
     "spaced.secret": "correct horse battery",
     "empty": "",
   };
-  if (text[path] === undefined) throw new Deno.errors.NotFound("No such file or directory (os error 2)");
+  if (text[path] === undefined) {
+    throw new Deno.errors.NotFound(`No such file or directory (os error 2): readfile '${path}'`);
+  }
   return text[path];
 }
 
@@ -226,7 +228,7 @@ const USAGE: readonly (readonly [string, readonly string[], Environment, string]
     "a secret file that is not there",
     ["--secret-file", "nowhere"],
     {},
-    "--secret-file: cannot read nowhere: No such file or directory (os error 2)",
+    "--secret-file: cannot read nowhere: No such file or directory",
   ],
   ["an unknown flag", ["--prot", "1"], {}, 'unknown flag --prot; did you mean "--port"?'],
   ["a flag without its value", ["--data"], {}, "--data needs a value: --data DIR"],

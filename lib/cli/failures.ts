@@ -13,6 +13,11 @@ export class FailedError extends Error {
   override readonly name = "FailedError";
 }
 
+/** Whether it was the user who ended a command: only Ctrl-C and SIGTERM abort what the client does. */
+export function isInterruption(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
 /** One sentence for what went wrong, and the exit code. */
 export function explain(error: unknown): { readonly message: string; readonly exitCode: number } {
   if (error instanceof UsageError || error instanceof SyntaxError) {

@@ -1,10 +1,13 @@
 import { formatAddress, parseAddress } from "../address.ts";
 import type { ChangeAnswer, RingAnswer, StatusAnswer, TaskAnswer } from "../api.ts";
 import type { TaskOptions } from "../client.ts";
-import { EXIT, UsageError } from "./failures.ts";
+import { EXIT, isInterruption, UsageError } from "./failures.ts";
 import { bytesText, countText, momentText, spanText, visible } from "./format.ts";
 import type { Session } from "./session.ts";
 import { type Column, tabbedLine, tableLines } from "./table.ts";
+
+/** Time between two lines of progress where they stay, in milliseconds. */
+const LINE_EVERY_MS = 10_000;
 
 /** `balance`: all nodes compare and exchange. */
 export function balance(session: Session): Promise<number> {
@@ -27,7 +30,14 @@ export async function leave(session: Session): Promise<number> {
     await session.answer(await client.cancelLeave(address), "LEAVE cancelled");
     return EXIT.ok;
   }
-  return await runTask(session, "LEAVE ok", (options) => client.leave(address, options));
+  try {
+    return await runTask(session, "LEAVE ok", (options) => client.leave(address, options));
+  } catch (error) {
+    if (isInterruption(error)) {
+      await session.complain(`${address} goes on leaving; "mydht leave ${address} --cancel" has it stay`);
+    }
+    throw error;
+  }
 }
 
 /** `remove`: a node that is gone is taken out of the ring. */
@@ -96,9 +106,10 @@ function leaveText(change: ChangeAnswer | undefined): string {
   return `${counts.join(", ")}${waiting.length === 0 ? "" : `; waiting for ${waiting.join(", ")}`}`;
 }
 
-/** One line on stderr that changes, where that is a terminal. */
+/** One line on stderr that changes where that is a terminal; elsewhere a line now and then, for those who read logs. */
 function progressLine({ io }: Session): { show(text: string): void; clear(): Promise<void> } {
-  const isShown = io.stderr.isTerminal();
+  const isTerminal = io.stderr.isTerminal();
+  let shownMs = io.clock.monotonicMs();
   let written = Promise.resolve();
   let isEmpty = true;
   const write = (text: string) => {
@@ -106,9 +117,14 @@ function progressLine({ io }: Session): { show(text: string): void; clear(): Pro
   };
   return {
     show(text) {
-      if (!isShown) return;
-      isEmpty = false;
-      write(`\r\x1b[K${text}`);
+      if (isTerminal) {
+        isEmpty = false;
+        return write(`\r\x1b[K${text}`);
+      }
+      const nowMs = io.clock.monotonicMs();
+      if (nowMs - shownMs < LINE_EVERY_MS) return;
+      shownMs = nowMs;
+      write(`${text}\n`);
     },
     clear() {
       if (!isEmpty) write("\r\x1b[K");

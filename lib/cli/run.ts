@@ -81,10 +81,8 @@ async function findAction(name: string): Promise<Action> {
 }
 
 async function tell(error: unknown, io: CliIo): Promise<number> {
-  const { EXIT, explain } = await import("./failures.ts");
-  // Only Ctrl-C and SIGTERM abort what the client does.
-  const wasInterrupted = error instanceof DOMException && error.name === "AbortError";
-  const { message, exitCode } = wasInterrupted
+  const { EXIT, explain, isInterruption } = await import("./failures.ts");
+  const { message, exitCode } = isInterruption(error)
     ? { message: "interrupted", exitCode: EXIT.interrupted }
     : explain(error);
   await printLine(io.stderr, `mydht: ${message}`).catch(() => {});

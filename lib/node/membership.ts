@@ -119,7 +119,7 @@ export class MembershipService {
       });
     }
     if (address === this.#keeper.self.address) {
-      throw new DhtError("node_reachable", `Cannot remove ${address}: it answers; let it leave`, {
+      throw new DhtError("node_reachable", `Cannot remove ${address}: it answers`, {
         node: address,
       });
     }

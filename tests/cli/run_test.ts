@@ -484,8 +484,8 @@ const ROWS: readonly Row[] = [
   {
     name: "a removal of a node that answers",
     args: ["remove", "localhost:50141"],
-    replies: [problem(409, "node_reachable", "Cannot remove it: it answers; let it leave")],
-    stderr: 'mydht: Cannot remove it: it answers; let it leave (here: "mydht leave HOST:PORT")\n',
+    replies: [problem(409, "node_reachable", "Cannot remove it: it answers; let it leave by itself")],
+    stderr: 'mydht: Cannot remove it: it answers; let it leave by itself (here: "mydht leave HOST:PORT")\n',
     code: 1,
   },
   {
@@ -648,6 +648,26 @@ Deno.test("mydht balance given Ctrl-C while it waits, then ends with 130", async
   };
   const { code, stderr } = await run(["balance"], [undone], { interrupt: ctrlC.signal });
   assertEquals([code, stderr], [130, "mydht: interrupted\n"]);
+});
+
+Deno.test("mydht leave given Ctrl-C while it waits, then says that the leave goes on, and how to end it", async () => {
+  const ctrlC = new AbortController();
+  const undone: Reply = () => {
+    ctrlC.abort();
+    return Response.json({ ...TASK, kind: "leave", done: false });
+  };
+  const { code, stderr } = await run(["leave", "b:50140"], [undone], { interrupt: ctrlC.signal });
+  assertEquals([code, stderr], [
+    130,
+    'mydht: b:50140 goes on leaving; "mydht leave b:50140 --cancel" has it stay\nmydht: interrupted\n',
+  ]);
+});
+
+Deno.test("mydht balance given no terminal, then a line of progress every ten seconds", async () => {
+  const undone = ok({ ...TASK, done: false });
+  // Pauses grow from 0.1 s to 2 s: these are some 15 seconds.
+  const { stderr } = await run(["balance"], [...Array(13).fill(undone), ok(TASK)]);
+  assertEquals(stderr, "balance: 9 compared, 2 sent, 1 fetched, 0 dropped\n");
 });
 
 Deno.test("output given a stream that cannot be written, then says why", async () => {
