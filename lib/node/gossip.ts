@@ -72,6 +72,11 @@ export class Gossip {
     await Promise.all(this.#next().map((address) => this.#speak(address)));
   }
 
+  /** Members that do not answer because their secret is another than this node's. */
+  refusing(): string[] {
+    return this.#prober.refusing();
+  }
+
   /** A peer has sent this node a message: where requests go around it, it is worth another look. */
   heardFrom(address: string): void {
     // One that is not in its ring has nothing to say.

@@ -1,4 +1,4 @@
-import { sentence } from "../core/errors.ts";
+import { DhtError, sentence } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
@@ -34,6 +34,7 @@ export class Prober {
   readonly #deps: ProberDeps;
   readonly #said = new Map<string, "down" | "unreachable">();
   readonly #triedMs = new Map<string, number>();
+  readonly #refusing = new Set<string>();
   #turn = 0;
 
   constructor(deps: ProberDeps) {
@@ -63,9 +64,14 @@ export class Prober {
     return true;
   }
 
+  /** Members that last answered that the secret is wrong or missing. */
+  refusing(): string[] {
+    return [...this.#refusing];
+  }
+
   /** Forgets all but these members. */
   retain(members: ReadonlySet<string>): void {
-    for (const seen of [this.#said, this.#triedMs]) {
+    for (const seen of [this.#said, this.#triedMs, this.#refusing]) {
       for (const address of seen.keys()) if (!members.has(address)) seen.delete(address);
     }
   }
@@ -73,6 +79,7 @@ export class Prober {
   /** A member has answered. */
   answered(address: string): void {
     this.#triedMs.delete(address);
+    this.#refusing.delete(address);
     if (this.#said.delete(address)) {
       this.#deps.log.event("info", "node_up", `Node ${address} answers again`);
     }
@@ -81,6 +88,8 @@ export class Prober {
   /** A member has not answered: once requests go around it, others are asked about it. Never rejects. */
   async silent(address: string, error: unknown): Promise<void> {
     const { peers, clock } = this.#deps;
+    if (error instanceof DhtError && error.code === "unauthorized") this.#refusing.add(address);
+    else this.#refusing.delete(address);
     peers.noteSilence(address, SILENT_MS);
     if (!peers.detector.mustAsk(address, clock.monotonicMs())) return;
     const witness = await this.#whoReaches(address);

@@ -104,6 +104,8 @@ export class Sessions implements Transport {
       if (answer.kind === "reply" && session.keys.back.opens(answer)) return answer.body;
       if (answer.kind === "gone" && this.#refuses(answer, frame, session.peer)) return "gone";
     }
+    // The next call greets whoever is there now, and so finds out whether it has another secret.
+    if (this.#sessions.get(address) === session) this.#sessions.delete(address);
     throw unreachable(address, "its answer is not a genuine one to this message");
   }
 

@@ -6,6 +6,7 @@ import type { AntiEntropy } from "./anti_entropy.ts";
 import type { Background } from "./background.ts";
 import type { ChangeProgress } from "./change_progress.ts";
 import type { ClockSkew } from "./clock_skew.ts";
+import type { Gossip } from "./gossip.ts";
 import type { Joining } from "./joining.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
@@ -29,6 +30,7 @@ export interface StatusDeps {
   readonly peers: Peers;
   readonly storage: Storage;
   readonly joining: Pick<Joining, "foreignRing">;
+  readonly gossip: Pick<Gossip, "refusing">;
   readonly clock: Clock;
   readonly background: Background;
   readonly antiEntropy: AntiEntropy;
@@ -163,12 +165,14 @@ export class StatusService {
   }
 
   #facts(ring: RingView, change: ChangeView | undefined, room: DiskRoom | undefined): WarningFacts {
-    const { keeper, joining, storage } = this.#deps;
+    const { keeper, joining, gossip, storage } = this.#deps;
     const { foreignRing } = joining;
+    const down = ring.nodes.filter((node) => !node.reachable).map((node) => node.address);
     return {
       state: keeper.state,
       live: keeper.live,
-      down: ring.nodes.filter((node) => !node.reachable).map((node) => node.address),
+      down,
+      refusing: gossip.refusing().filter((address) => down.includes(address)),
       unreachable: ring.nodes.filter((node) => node.trouble === "unreachable").map((node) => node.address),
       stats: storage.stats(),
       ...(change === undefined ? {} : { change }),

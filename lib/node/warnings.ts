@@ -22,6 +22,8 @@ export interface WarningFacts {
   readonly down: readonly string[];
   /** Of those, the ones that others reach. */
   readonly unreachable?: readonly string[];
+  /** Of those, the ones whose secret is another than this node's. */
+  readonly refusing?: readonly string[];
   /** Absent while nothing changes. */
   readonly change?: ChangeView;
   readonly stats: Pick<StorageStats, "damagedRecords" | "diskFull">;
@@ -38,13 +40,13 @@ export class Warnings {
 
   /** What needs somebody's attention, the most urgent first. */
   warnings(facts: WarningFacts): string[] {
-    const { state, live, down, foreignRing, change } = facts;
+    const { state, live, foreignRing, change } = facts;
     const health = this.#healthOf(facts);
     return [
       ...(foreignRing === undefined ? [] : [
         `Ring ${foreignRing} lists this node's address. Put this data directory aside and start with --server to rejoin it.`,
       ]),
-      ...silent(down, facts.unreachable ?? []),
+      ...silent(facts),
       ...unavailable(health, state.partitions),
       ...thin(health, live.base.n, state.partitions),
       ...copies(health, live.newest.n, state.replicas),
@@ -89,15 +91,18 @@ export class Warnings {
   }
 }
 
-/** Nodes that do not answer; where others reach them, what is broken lies between. */
-function silent(down: readonly string[], unreachable: readonly string[]): string[] {
-  const dead = down.filter((address) => !unreachable.includes(address));
+/** Nodes that do not answer, or not to this node's secret; where others reach them, what is broken lies between. */
+function silent({ down, unreachable = [], refusing = [] }: WarningFacts): string[] {
+  const dead = down.filter((address) => !unreachable.includes(address) && !refusing.includes(address));
+  const far = unreachable.filter((address) => !refusing.includes(address));
   return [
+    ...(refusing.length === 0 ? [] : [
+      `${listWords(refusing)} ${refusing.length === 1 ? "has" : "have"} another secret than this node: ` +
+      `start all nodes of a ring with the same one.`,
+    ]),
     ...(dead.length === 0 ? [] : [`${listWords(dead)} ${dead.length === 1 ? "does" : "do"} not answer.`]),
-    ...(unreachable.length === 0 ? [] : [
-      `${
-        listWords(unreachable)
-      } cannot be reached from here, but from other nodes: check the network between them.`,
+    ...(far.length === 0 ? [] : [
+      `${listWords(far)} cannot be reached from here, but from other nodes: check the network between them.`,
     ]),
   ];
 }

@@ -226,14 +226,28 @@ Deno.test("Sessions given a reply that was changed anywhere, then does not take 
   const { start, caller, wire } = setUp();
   start("b:1");
   const sessions = caller();
-  await sessions.call("b:1", PING, AMPLE);
   for (let i = 0; i < 37; i++) {
+    wire.change = (frame, send) => send(frame);
+    await sessions.call("b:1", PING, AMPLE);
     wire.change = async (frame, send) => {
       const reply = await send(frame);
       return reply.with(i, reply[i]! ^ 1);
     };
     assertEquals(await refused(() => sessions.call("b:1", PING, AMPLE)), "peer_unreachable");
   }
+});
+
+Deno.test("Sessions given a reply that is not genuine, then greets anew at the next call", async () => {
+  const { start, caller, wire, frames } = setUp();
+  start("b:1");
+  const sessions = caller();
+  await sessions.call("b:1", PING, AMPLE);
+  wire.change = (frame) => Promise.resolve(frame);
+  await refused(() => sessions.call("b:1", PING, AMPLE));
+  wire.change = (frame, send) => send(frame);
+  const before = frames.length;
+  assertEquals([...await sessions.call("b:1", PING, AMPLE)], [3, 2, 1]);
+  assertEquals(frames.slice(before).map(({ frame }) => decodeFrame(frame)?.kind), ["hello", "message"]);
 });
 
 Deno.test("Sessions given its own frame as the reply, then does not take it", async () => {

@@ -36,6 +36,12 @@ Deno.test("warnings given one of three nodes is down, then what misses, and that
   assertEquals(noted("abc", { down: ["b"] }), []);
 });
 
+Deno.test("warnings given nodes that have another secret, then that, and not that they do not answer", () => {
+  const [first, second] = warned("abc", { down: ["a", "b"], unreachable: ["a"], refusing: ["a"] });
+  assertEquals(first, "a has another secret than this node: start all nodes of a ring with the same one.");
+  assertEquals(second, "b does not answer.");
+});
+
 Deno.test("warnings given two of three nodes are down, then nothing can be read or written", () => {
   const [first, second] = warned("abc", { down: ["a", "b"] });
   assertEquals(first, "a and b do not answer.");

@@ -113,7 +113,8 @@ export class Network {
         options.signal?.removeEventListener("abort", giveUp);
         sender.perform(settle);
       };
-      const fail = (reason: string): void => done(() => reject(unreachable(address, reason)));
+      const fail = (reason: string | DhtError): void =>
+        done(() => reject(typeof reason === "string" ? unreachable(address, reason) : reason));
       const giveUp = (): void => fail("the caller gave up");
       const timer = this.#scheduler.after(
         options.timeoutMs,
@@ -178,7 +179,7 @@ export class Network {
     };
     target.receive(message.slice()).then(
       (bytes) => reply(bytes, () => answer(bytes.slice())),
-      () => reply(NO_BYTES, () => fail("answered 400")),
+      (error) => reply(NO_BYTES, () => fail(refusal(error))),
     );
   }
 
@@ -235,7 +236,7 @@ interface Exchange {
   readonly sender: Endpoint;
   readonly address: string;
   readonly message: Uint8Array;
-  readonly fail: (reason: string) => void;
+  readonly fail: (reason: string | DhtError) => void;
   readonly answer: (reply: Uint8Array) => void;
 }
 
@@ -246,6 +247,11 @@ function fingerprint(bytes: Uint8Array): string {
   const hash = hash128(bytes);
   const view = new DataView(hash.buffer, hash.byteOffset);
   return `${view.getUint32(0)}.${view.getUint32(4)}`;
+}
+
+/** What the caller learns of a node that refuses a message: over HTTP, a 401 or a 400. */
+function refusal(error: unknown): DhtError | string {
+  return error instanceof DhtError && error.code === "unauthorized" ? error : "answered 400";
 }
 
 function unreachable(address: string, reason: string): DhtError {

@@ -8,7 +8,7 @@ import type { SeededRandom } from "../support/seeded_random.ts";
 import { checkConvergence } from "./convergence.ts";
 import type { Host, Tampering } from "./host.ts";
 import { MessageWitness } from "./message_witness.ts";
-import { Simulation } from "./simulation.ts";
+import { nodeAt, Simulation } from "./simulation.ts";
 import { checkHistory } from "./swarm.ts";
 import { Workload } from "./workload.ts";
 
@@ -219,5 +219,26 @@ Deno.test("node of another ring given it lists this ring's addresses, then the t
     assertEquals(rings[2], rings[3]);
     assert(rings[1] !== rings[2]);
     for (const host of theirs) assertEquals(host.running!.node.ring().nodes.length, 2);
+  });
+});
+
+Deno.test("node given it is started again with another secret, then both sides say so, until that is put right", async () => {
+  const sim = new Simulation();
+  await sim.run(async () => {
+    const [a, b, c] = await sim.startRing(3) as [Host, Host, Host];
+    const { secret } = c;
+    const says = async (host: Host, others: string) =>
+      (await nodeAt(host).status()).warnings.some((text) => text.startsWith(`${others} another secret`));
+    c.crash();
+    c.secret = "the secret of another ring";
+    c.boot();
+    await sim.sleep(20_000);
+    assert(await says(a, `${c.address} has`));
+    assert(await says(c, `${a.address} and ${b.address} have`));
+    c.crash();
+    c.secret = secret;
+    c.boot();
+    await sim.sleep(20_000);
+    assert(!await says(a, `${c.address} has`));
   });
 });
