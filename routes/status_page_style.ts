@@ -139,7 +139,7 @@ footer pre { margin: 0.5rem 0 1rem; background: none; border: 1px solid var(--li
   .value { font-size: 1.35rem; }
   .ring { grid-template-columns: 1fr; }
   .donut { max-width: 11rem; }
-  .nodes th:last-child, .nodes td:last-child { display: none; }
+  .nodes th:nth-child(n+4), .nodes td:nth-child(n+4) { display: none; }
   .nodes th:nth-child(3), .nodes td:nth-child(3) { padding-right: 0; }
   .tasks th:nth-child(3), .tasks td:nth-child(3), .tasks th:nth-child(5), .tasks td:nth-child(5) { display: none; }
   .tasks th, .tasks td { padding-left: 0.4rem; padding-right: 0.4rem; }
