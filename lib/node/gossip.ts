@@ -68,8 +68,14 @@ export class Gossip {
     this.#peers.detector.retain(members);
     this.#prober.retain(members);
     this.#peers.tellRecoveries();
+    this.#peers.overtakeSilent();
     if (this.#newsRounds > 0) void this.#tellSome();
     await Promise.all(this.#next().map((address) => this.#speak(address)));
+  }
+
+  /** Speaks to all members at once, for what any one of them may be the only one to know. */
+  async meetAll(): Promise<void> {
+    await Promise.all(this.#others().map((address) => this.#speak(address)));
   }
 
   /** Members that do not answer because their secret is another than this node's. */

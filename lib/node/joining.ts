@@ -187,8 +187,8 @@ export class Joining {
         if (error instanceof DhtError && error.code === "wrong_ring") throw this.#otherRing(server, error);
       }
     }
-    // What it missed while it was down, it learns from whoever answers first.
-    await this.#gossip.round();
+    // What it missed while it was down; and a start that an older copy of this disk has not had, one of them may know.
+    await this.#gossip.meetAll();
     this.#refuseRetired(remembered);
     const before = this.#keeper.selfMember;
     await this.#keeper.update((ring) => {
@@ -201,6 +201,8 @@ export class Joining {
       return leaving ? changeMember(raised, self.address, { state: "up" }) : raised;
     });
     this.#sayWhatChanged(before);
+    // Before it acknowledges anything: from then on an older copy of this disk can be told from it.
+    await this.#gossip.announce();
   }
 
   #enter(): void {

@@ -26,6 +26,9 @@ const LANE_MAX_BATCH_BYTES = 4 * 1024 * 1024;
 /** Bytes of inline values that may wait for one peer. */
 const LANE_MAX_WAITING_BYTES = 32 * 1024 * 1024;
 
+/** A message without an answer for so long is overtaken by the next: it may be lost, and its peer long back. */
+const LANE_OVERTAKE_MS = 1_000;
+
 /** Options of one operation. */
 export interface AskOptions {
   readonly timeoutMs?: number;
@@ -50,11 +53,12 @@ interface Waiting {
 }
 
 interface Lane {
-  /** Whether a message is under way, and since when. */
+  /** Counts the runs of `#drain`: only the last goes on to the next message. */
+  turn: number;
   busy: boolean;
-  sentMs: number;
-  /** Operations of that message, and those that wait for the next. */
-  underWay: readonly Waiting[];
+  /** Messages without an answer, with when they were sent: one, but where it was overtaken. */
+  readonly underWay: Map<readonly Waiting[], number>;
+  /** Operations that wait for the next message. */
   waiting: Waiting[];
   waitingBytes: number;
 }
@@ -100,13 +104,20 @@ export class Peers {
   /** Peers that have left a message of this node without an answer for that long. */
   silentFor(ms: number): string[] {
     const sentBeforeMs = this.#clock.monotonicMs() - ms;
-    return [...this.#lanes].filter(([, { busy, sentMs }]) => busy && sentMs <= sentBeforeMs)
-      .map(([owner]) => addressOf(owner));
+    const isSilent = ({ underWay }: Lane) => [...underWay.values()].some((sentMs) => sentMs <= sentBeforeMs);
+    return [...this.#lanes].filter(([, lane]) => isSilent(lane)).map(([owner]) => addressOf(owner));
   }
 
   /** A peer did not answer a probe either, while a message to it is without an answer: that is twice. */
   noteSilence(address: string, ms: number): void {
     if (this.silentFor(ms).includes(address)) this.#missed(address);
+  }
+
+  /** Has what waits behind a message without an answer go past it; to be called every second. */
+  overtakeSilent(): void {
+    for (const [owner, lane] of this.#lanes) {
+      if (lane.waiting.length > 0 && this.#mayOvertake(lane)) void this.#drain(owner, lane);
+    }
   }
 
   /** Tells of the peers that have come back: at once, or later where they come and go; to be called every second. */
@@ -216,17 +227,23 @@ export class Peers {
       const bytes = inlineBytes(call);
       lane.waiting.push({ live, call, bytes, settle });
       lane.waitingBytes += bytes;
-      if (!lane.busy) void this.#drain(owner, lane);
+      if (!lane.busy || this.#mayOvertake(lane)) void this.#drain(owner, lane);
     });
+  }
+
+  /** Whether the last message to a peer has been without an answer for long: they all end in the end, so few are. */
+  #mayOvertake({ underWay }: Lane): boolean {
+    const sentMs = Math.max(-Infinity, ...underWay.values());
+    return this.#clock.monotonicMs() - sentMs >= LANE_OVERTAKE_MS;
   }
 
   /** Sends one message after the other while operations wait; those that come meanwhile make up the next. */
   async #drain(owner: OwnerId, lane: Lane): Promise<void> {
+    const turn = ++lane.turn;
     lane.busy = true;
-    while (lane.waiting.length > 0) {
+    while (lane.turn === turn && lane.waiting.length > 0) {
       const batch = takeBatch(lane);
-      lane.underWay = batch;
-      lane.sentMs = this.#clock.monotonicMs();
+      lane.underWay.set(batch, this.#clock.monotonicMs());
       const message = {
         toStoreId: storeIdOf(owner),
         live: batch[0]!.live,
@@ -239,9 +256,11 @@ export class Peers {
         const failure = asDhtError(error);
         batch.forEach((waiting) => waiting.settle({ ok: false, error: failure }));
       }
+      lane.underWay.delete(batch);
     }
-    lane.busy = false;
-    if (this.#lanes.get(owner) === lane) this.#lanes.delete(owner);
+    if (lane.turn === turn) lane.busy = false;
+    const isDone = !lane.busy && lane.underWay.size === 0;
+    if (isDone && this.#lanes.get(owner) === lane) this.#lanes.delete(owner);
   }
 
   /**
@@ -254,7 +273,7 @@ export class Peers {
       this.#lanes.delete(owner);
       lane.waitingBytes = 0;
       const error = downError(address);
-      for (const waiting of [...lane.underWay, ...lane.waiting.splice(0)]) {
+      for (const waiting of [...[...lane.underWay.keys()].flat(), ...lane.waiting.splice(0)]) {
         waiting.settle({ ok: false, error });
       }
     }
@@ -263,7 +282,7 @@ export class Peers {
   #lane(owner: OwnerId): Lane {
     let lane = this.#lanes.get(owner);
     if (lane === undefined) {
-      lane = { busy: false, sentMs: 0, underWay: [], waiting: [], waitingBytes: 0 };
+      lane = { turn: 0, busy: false, underWay: new Map(), waiting: [], waitingBytes: 0 };
       this.#lanes.set(owner, lane);
     }
     return lane;

@@ -66,7 +66,7 @@ export class Prober {
 
   /** Members that last answered that the secret is wrong or missing. */
   refusing(): string[] {
-    return [...this.#refusing];
+    return [...this.#refusing].sort();
   }
 
   /** Forgets all but these members. */

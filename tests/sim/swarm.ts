@@ -83,6 +83,7 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
     thinkMs,
     keys: [...keys, ...STRONG_KEYS],
     strongKeys: STRONG_KEYS,
+    expiring: 0.1,
     clients: random.pick([3, 5, 8]),
     ...options.workload,
   });

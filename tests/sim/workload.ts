@@ -57,7 +57,7 @@ export const LIGHT: WorkloadOptions = {
   thinkMs: 120,
   large: 0.08,
   largestBytes: 150_000,
-  expiring: 0.1,
+  expiring: 0,
 };
 
 /** Clients that put, get and delete through whichever nodes are up, and remember what they were told. */
