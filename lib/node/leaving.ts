@@ -140,12 +140,30 @@ export class Leaving {
 
   /** Says that this node has left, until another has heard it: else they would wait for it for ever. */
   async #sayGoodbye(): Promise<void> {
-    const { membership, gossip, clock } = this.#deps;
-    let heard = await membership.sayLeft();
+    const { gossip, clock } = this.#deps;
+    let heard = await this.#sayLeft();
     if (heard === undefined) throw new LeaveCancelled();
     while (!heard) {
       await clock.sleep(POLL_MS, this.#stopping);
       heard = await gossip.announce();
+    }
+  }
+
+  /** The others hold all of it: a disk that takes nothing for a while must not keep this node a leaver for ever. */
+  async #sayLeft(): Promise<boolean | undefined> {
+    const { membership, clock, log } = this.#deps;
+    for (;;) {
+      try {
+        return await membership.sayLeft();
+      } catch (error) {
+        if (!(error instanceof DhtError) || !DISK_TROUBLE.has(error.code)) throw error;
+        log.event(
+          "warn",
+          "leave_delayed",
+          `Cannot write down that this node has left, will try again: ${error.message}`,
+        );
+        await clock.sleep(REPORT_MS, this.#stopping);
+      }
     }
   }
 
@@ -154,6 +172,9 @@ export class Leaving {
     this.#deps.onLeft();
   }
 }
+
+/** What may pass: a disk that is full, or fails. */
+const DISK_TROUBLE: ReadonlySet<string> = new Set(["disk_full", "store_failed"]);
 
 /** Why a leave that was called off did not come to its end. */
 class LeaveCancelled extends Error {

@@ -205,3 +205,20 @@ Deno.test("leave given all nodes of a ring of two leave at once, then both keep 
     assertEquals(read?.valueBytes, VALUE_BYTES);
   });
 });
+
+Deno.test("leave given the leaver's disk is full when the others have taken over, when there is room again, then it goes", async () => {
+  const sim = new Simulation();
+  await sim.run(async () => {
+    const hosts = await sim.startRing(4);
+    const leaver = hosts[3]!;
+    const { keeper } = runningAt(leaver);
+    await nodeAt(leaver).leave();
+    await sim.until("the others have taken over", () => !keeper.live.base.has(keeper.selfId));
+    leaver.disk.full = true;
+    await sim.sleep(20_000);
+    assertEquals(leaver.gone, false);
+    leaver.disk.full = false;
+    await sim.until("it has left", () => leaver.gone);
+    await sim.untilSettled(3);
+  });
+});
