@@ -54,6 +54,8 @@ export class Operators {
 
   /** Has nodes leave at the same moment; one of the ring may crash meanwhile. */
   async leaveAll(hosts: readonly Host[]): Promise<void> {
+    // From now on, not from their turn on: another operator would count on them to stay.
+    for (const host of hosts) host.leaving = true;
     await this.#faults.during(() => Promise.all(hosts.map((host) => this.leave(host))), hosts);
   }
 
@@ -83,9 +85,11 @@ export class Operators {
   /** Has a node leave, takes that back in the middle of it, and sometimes has it leave once more. */
   async changeMind(host: Host): Promise<void> {
     this.#faults.count("leave cancelled");
+    host.leaving = true;
     await host.request((node) => node.leave()).catch(() => {});
     await this.#sim.sleep(this.#random.exponential(150));
     await host.request((node) => node.cancelLeave()).catch(() => {});
+    host.leaving = false;
     if (this.#random.chance(0.5)) return;
     await this.#sim.sleep(this.#random.exponential(500));
     await this.leaveAll([host]);
