@@ -1,5 +1,5 @@
 /**
- * Why a `fetch` failed, in the words of a person: "connection refused", "no
+ * Why a `fetch` or a connection failed, in the words of a person: "connection refused", "no
  * such host". Where the cause is none of the usual, what the runtime says of it.
  */
 export function fetchFailureReason(error: unknown): string {
@@ -25,8 +25,8 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/timed out|os error (?:110|60|10060)\b/i, "no answer from that host"],
   [/certificate/i, "its certificate is not trusted"],
   [/invalid http|parsed|corrupt message/i, "what answers there is no MyDHT node"],
-  [/ports? \d+ (?:is|are) blocked/i, "fetch refuses to connect to that port"],
-  [/invalid url/i, "no valid address"],
+  [/ports? \d+ (?:is|are) (?:blocked|one that)/i, "fetch refuses to connect to that port"],
+  [/invalid url|neither a host name|is not host:port/i, "no valid address"],
 ];
 
 function causesText(error: unknown): string {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { HttpTransport, peerUrl } from "../../lib/adapters/http_transport.ts";
+import { HttpTransport, isHttps } from "../../lib/adapters/http_transport.ts";
 import { DhtError } from "../../lib/core/errors.ts";
 
 const MESSAGE = Uint8Array.of(1, 2, 3);
@@ -185,16 +185,18 @@ Deno.test("HttpTransport given a peer that dies of a message on a kept-alive con
   await serving;
 });
 
-/** Reads one chunked request. */
+/** Reads the message of one request. */
 async function messageFrom(connection: Deno.Conn): Promise<string> {
   let text = "";
-  while (!text.endsWith("\r\n0\r\n\r\n")) {
+  for (;;) {
+    const [head, body] = text.split("\r\n\r\n");
+    const length = Number(/content-length: (\d+)/.exec(head!)?.[1]);
+    if (body?.length === length) return body;
     const buffer = new Uint8Array(4_096);
     const count = await connection.read(buffer);
     if (count === null) return `${text} cut short`;
     text += new TextDecoder().decode(buffer.subarray(0, count));
   }
-  return /\r\n(\w*)\r\n0\r\n\r\n$/.exec(text)?.[1] ?? "";
 }
 
 Deno.test("HttpTransport given a call under way, when it is closed, then the call fails", async () => {
@@ -233,10 +235,57 @@ Deno.test("HttpTransport given many calls one after another, then uses one conne
   assertEquals(ports.size, 1);
 });
 
-Deno.test("peerUrl() given addresses, then only port 443 is https", () => {
-  assertEquals(peerUrl("node.example:443"), "https://node.example:443/_peer/messages");
-  assertEquals(peerUrl("[::1]:50140"), "http://[::1]:50140/_peer/messages");
-  assert(peerUrl("localhost:1443").startsWith("http://"));
+Deno.test("HttpTransport given a peer that was restarted while a connection was idle, then the next call reaches it", async () => {
+  const serve = (port: number) =>
+    Deno.serve(
+      { port, hostname: "127.0.0.1", onListen: () => {} },
+      async (request) => new Response(await request.bytes()),
+    );
+  const first = serve(0);
+  const { port } = first.addr;
+  const transport = new HttpTransport();
+  await transport.call(`127.0.0.1:${port}`, MESSAGE, AMPLE);
+  await first.shutdown();
+  // What the end of a connection tells comes in by the event loop.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const second = serve(port);
+  assertEquals(await transport.call(`127.0.0.1:${port}`, MESSAGE, AMPLE), MESSAGE);
+  transport.close();
+  await second.shutdown();
+});
+
+Deno.test("HttpTransport given more calls at once than connections to one peer, then all are answered", async () => {
+  const ports = new Set<number>();
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request, info) => {
+    ports.add(info.remoteAddr.port);
+    return new Response(await request.bytes());
+  });
+  const transport = new HttpTransport();
+  const calls = Array.from(
+    { length: 600 },
+    (_, i) => transport.call(`127.0.0.1:${server.addr.port}`, Uint8Array.of(i % 256), AMPLE),
+  );
+  assertEquals(
+    (await Promise.all(calls)).map(([byte]) => byte),
+    Array.from({ length: 600 }, (_, i) => i % 256),
+  );
+  assert(ports.size <= 256);
+  transport.close();
+  await server.shutdown();
+});
+
+Deno.test("HttpTransport given a peer that answers before it has read a long message, then takes the answer", async () => {
+  await serving(() => new Response("enough"), async ({ port, transport }) => {
+    const message = new Uint8Array(8 * 1024 * 1024);
+    for (let i = 0; i < 3; i++) {
+      const answer = await transport.call(`127.0.0.1:${port}`, message, AMPLE);
+      assertEquals(new TextDecoder().decode(answer), "enough");
+    }
+  });
+});
+
+Deno.test("isHttps() given addresses, then only those of port 443 are asked over https", () => {
+  assertEquals(["node.example:443", "[::1]:50140", "localhost:1443"].map(isHttps), [true, false, false]);
 });
 
 function canListenOn(hostname: string): boolean {
