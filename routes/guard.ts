@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { DhtError } from "../lib/core/errors.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { RouteDeps } from "./call.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Target } from "./target.ts";
@@ -63,8 +63,4 @@ export function secretCheck(secret: string | undefined): SecretCheck {
       throw new DhtError("unauthorized", "Cannot do this without the ring's secret: a wrong one was sent");
     }
   };
-}
-
-function sha256(text: string): Uint8Array {
-  return createHash("sha256").update(text).digest();
 }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { RingView, StatusView } from "../lib/node/service.ts";
+import { newSha256 } from "../lib/sha256.ts";
 import { backgroundSection } from "./background_section.ts";
 import { type Html, markup, trusted } from "./html.ts";
 import { countText, plural, sizeText, spanText } from "./human.ts";
@@ -16,7 +16,7 @@ export interface StatusPage {
   readonly query: ListingQuery;
 }
 
-const STYLE_HASH = createHash("sha256").update(STATUS_PAGE_STYLE).digest("base64");
+const STYLE_HASH = newSha256().update(STATUS_PAGE_STYLE).digest("base64");
 
 /** What a browser may do for the status page: apply this one style sheet, and send its form here. */
 export const PAGE_POLICY = [

@@ -1,4 +1,4 @@
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 
 /** Sizes in bytes up to which a file is checked whole. Cold, a gigabyte takes 5 to 10 seconds. */
 export interface CheckBounds {
@@ -58,6 +58,9 @@ function headerDamage(path: string, fileBytes: number): string | undefined {
 
 function contentDamage(path: string, whole: boolean): string | undefined {
   try {
+    // Imported at the top, a bundle would load it for every command of the client, too.
+    // deno-lint-ignore no-process-global
+    const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
     using database = new DatabaseSync(path, { readOnly: true });
     return whole ? quickCheck(database, "1") : outlineDamage(database);
   } catch (error) {

@@ -1,4 +1,3 @@
-import { statfs } from "node:fs/promises";
 import type { DiskRoom } from "../ports/disk.ts";
 
 /**
@@ -7,6 +6,7 @@ import type { DiskRoom } from "../ports/disk.ts";
  */
 export async function diskRoom(directory: string): Promise<DiskRoom | undefined> {
   try {
+    const { statfs } = await import("node:fs/promises");
     const { bsize, bavail, blocks } = await statfs(directory);
     return { freeBytes: bsize * bavail, totalBytes: bsize * blocks };
   } catch {

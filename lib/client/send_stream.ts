@@ -1,7 +1,4 @@
-import { type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http";
-import { request as httpsRequest } from "node:https";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { IncomingMessage, RequestOptions } from "node:http";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 
 /**
@@ -11,21 +8,27 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web";
  * receiver that is slower than the sender: a gibibyte then takes minutes, and hundreds of MiB there. Nor can it
  * send a stream with a `Content-Length`.
  */
-export function sendStream(
+export async function sendStream(
   url: string,
   init: RequestInit,
   body: ReadableStream<Uint8Array>,
 ): Promise<Response> {
+  // Imported at the top, a bundle would load them for a `get`, too.
+  const [{ request: send }, { Readable }, { pipeline }] = await Promise.all([
+    url.startsWith("https:") ? import("node:https") : import("node:http"),
+    import("node:stream"),
+    import("node:stream/promises"),
+  ]);
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
   const options: RequestOptions = {
     method: init.method ?? "PUT",
     headers: Object.fromEntries(new Headers(init.headers)),
     ...(init.signal && { signal: init.signal }),
   };
-  const request = (url.startsWith("https:") ? httpsRequest : httpRequest)(url, options);
+  const request = send(url, options);
   let connected = false;
   request.on("socket", (socket) => socket.once("connect", () => connected = true));
-  request.on("response", (message) => resolve(asResponse(message)));
+  request.on("response", (message) => resolve(responseOf(message, () => Readable.toWeb(message))));
   request.on(
     "error",
     (error) => reject(init.signal?.aborted ? init.signal.reason : asFetchError(error, connected)),
@@ -34,10 +37,10 @@ export function sendStream(
   pipeline(Readable.fromWeb(body as NodeReadableStream), request).catch((error) =>
     reject(asFetchError(error, true))
   );
-  return promise;
+  return await promise;
 }
 
-function asResponse(message: IncomingMessage): Response {
+function responseOf(message: IncomingMessage, bodyOf: () => NodeReadableStream): Response {
   const headers = new Headers();
   for (const [name, value] of Object.entries(message.headers)) {
     for (const one of [value ?? []].flat()) headers.append(name, one);
@@ -45,7 +48,7 @@ function asResponse(message: IncomingMessage): Response {
   const status = message.statusCode ?? 502;
   const hasBody = status !== 204 && status !== 304;
   if (!hasBody) message.resume();
-  return new Response(hasBody ? Readable.toWeb(message) as unknown as ReadableStream<Uint8Array> : null, {
+  return new Response(hasBody ? bodyOf() as unknown as ReadableStream<Uint8Array> : null, {
     status,
     headers,
   });

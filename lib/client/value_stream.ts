@@ -21,9 +21,19 @@ export interface BodySource {
 /** Sees the bytes of a stream as they pass. */
 interface Observer {
   seen(chunk: Uint8Array): void;
-  /** May throw: the stream then errors instead of ending. */
-  ended(receivedBytes: number): void;
+  /** May fail: the stream then errors instead of ending. */
+  ended(receivedBytes: number): void | Promise<void>;
 }
+
+/** A SHA-256 of bytes that come in pieces. */
+interface Hasher {
+  update(chunk: Uint8Array): void;
+  /** In base64. */
+  digest(): string | Promise<string>;
+}
+
+/** Longest value that is hashed in one piece. */
+const WHOLE_MAX_BYTES = 65_536;
 
 /** The SHA-256 of a `Repr-Digest` (RFC 9530), in base64; `undefined` where it has none. */
 export function sha256OfReprDigest(header: string | null): string | undefined {
@@ -39,21 +49,45 @@ export async function verifiedStream(
   expected: ExpectedValue,
   source: BodySource,
 ): Promise<ReadableStream<Uint8Array>> {
-  // Only those who read values load it.
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
+  const hash = expected.size === undefined || expected.size > WHOLE_MAX_BYTES
+    ? await incrementalHasher()
+    : wholeHasher(expected.size);
   return guardedStream(bytes, source, {
     seen: (chunk) => hash.update(chunk),
-    ended(receivedBytes) {
+    async ended(receivedBytes) {
       const { size, sha256 } = expected;
       if (size !== undefined && size !== receivedBytes) {
         throw new ValueCutShortError(source.server, receivedBytes, `it has ${size}`);
       }
-      if (sha256 !== undefined && sha256 !== hash.digest("base64")) {
+      if (sha256 !== undefined && sha256 !== await hash.digest()) {
         throw new CorruptValueError(source.server);
       }
     },
   });
+}
+
+async function incrementalHasher(): Promise<Hasher> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  return { update: (chunk) => void hash.update(chunk), digest: () => hash.digest("base64") };
+}
+
+/** Hashes what is short without `node:crypto`, which takes longer to load than a small value to get. */
+function wholeHasher(mostBytes: number): Hasher {
+  const bytes = new Uint8Array(mostBytes);
+  let length = 0;
+  return {
+    update(chunk) {
+      // More than was promised is refused for its size alone.
+      const wanted = chunk.subarray(0, mostBytes - length);
+      bytes.set(wanted, length);
+      length += wanted.length;
+    },
+    async digest() {
+      const sum = await crypto.subtle.digest("SHA-256", bytes);
+      return new Uint8Array(sum).toBase64();
+    },
+  };
 }
 
 /** Hands on bytes, and errors if the node sends nothing for too long. Time in which nobody reads does not count. */
@@ -68,7 +102,7 @@ export function guardedStream(
     async pull(controller) {
       const chunk = await readChunk(reader, source, receivedBytes);
       if (chunk === undefined) {
-        observer.ended(receivedBytes);
+        await observer.ended(receivedBytes);
         return controller.close();
       }
       receivedBytes += chunk.length;

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { DhtError } from "../core/errors.ts";
 import { compareKeys } from "../core/key_order.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { StoreEntry } from "../ports/store.ts";
+import { sha256 } from "../sha256.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place, Strictness } from "./damage.ts";
 import { readableHead } from "./digests.ts";
@@ -193,7 +193,7 @@ export class RecordReader {
     try {
       const record = decodeRecordEntry(value);
       if (record.kind === "tombstone" || record.body.kind === "blob") return record;
-      if (sameBytes(createHash("sha256").update(record.body.bytes).digest(), record.sha256)) return record;
+      if (sameBytes(sha256(record.body.bytes), record.sha256)) return record;
     } catch (error) {
       if (!isDamage(error)) throw error;
     }

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { chunkCount, type StoredRecord } from "../core/record.ts";
 import type { StoreEntry } from "../ports/store.ts";
+import { sha256 } from "../sha256.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place } from "./damage.ts";
 import { chunkKey, countOf, decodeRecordEntry, isDamage, recordKey, textOf } from "./entries.ts";
@@ -131,7 +131,7 @@ function goodRecord(value: Uint8Array): StoredRecord | undefined {
   try {
     const record = decodeRecordEntry(value);
     if (record.kind === "tombstone" || record.body.kind === "blob") return record;
-    const digest = createHash("sha256").update(record.body.bytes).digest();
+    const digest = sha256(record.body.bytes);
     return digest.every((byte, i) => byte === record.sha256[i]) ? record : undefined;
   } catch (error) {
     if (isDamage(error)) return undefined;

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import { newSha256, type Sha256, sha256 } from "../sha256.ts";
 import { encodeFrame, type Frame, MAC_BYTES } from "../wire/frames.ts";
 
 const BLOCK_BYTES = 64;
@@ -11,15 +11,15 @@ const DECODER = new TextDecoder();
  * The two hashes are kept with the key already in them and copied for each text: half the time of `createHmac`.
  */
 export class Mac {
-  readonly #inner: Hash;
-  readonly #outer: Hash;
+  readonly #inner: Sha256;
+  readonly #outer: Sha256;
 
   constructor(key: Uint8Array) {
-    const short = key.length > BLOCK_BYTES ? createHash("sha256").update(key).digest() : key;
+    const short = key.length > BLOCK_BYTES ? sha256(key) : key;
     const block = new Uint8Array(BLOCK_BYTES);
     block.set(short);
-    this.#inner = createHash("sha256").update(block.map((byte) => byte ^ 0x36));
-    this.#outer = createHash("sha256").update(block.map((byte) => byte ^ 0x5c));
+    this.#inner = newSha256().update(block.map((byte) => byte ^ 0x36));
+    this.#outer = newSha256().update(block.map((byte) => byte ^ 0x5c));
   }
 
   /** The MAC of these parts, one after the other: 32 bytes. */

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { DhtError } from "../core/errors.ts";
 import { addressOf, type LiveLayouts, type OwnerId, writeNeeds } from "../core/layout.ts";
 import { allOwners, isReachable } from "../core/quorum.ts";
 import { CHUNK_BYTES } from "../core/record.ts";
 import type { Random } from "../ports/random.ts";
+import { newSha256 } from "../sha256.ts";
 import { BULK, CHUNKS_PER_MESSAGE } from "./blob_pulls.ts";
 import type { ByteReader } from "./byte_reader.ts";
 import type { Place } from "./damage.ts";
@@ -58,7 +58,7 @@ export class ValueUpload {
     start: Uint8Array,
     reader: ByteReader,
   ): Promise<{ readonly valueBytes: number; readonly sha256: Uint8Array }> {
-    const hash = createHash("sha256");
+    const hash = newSha256();
     reader.unread(start);
     let valueBytes = 0;
     const opening = this.#open();

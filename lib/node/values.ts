@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { DhtError } from "../core/errors.ts";
 import type { Version } from "../core/hlc.ts";
 import { INLINE_MAX_BYTES, type ValueRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
+import { sha256 } from "../sha256.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { ChunkReader } from "./chunk_reader.ts";
 import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
@@ -122,11 +122,6 @@ export class Values {
 /** Messages of each of so many uploads that may be on their way to an owner. */
 function windowOf(uploads: number): number {
   return Math.max(1, Math.min(MESSAGES_PER_UPLOAD, Math.floor(MESSAGES_UNDER_WAY / uploads)));
-}
-
-/** SHA-256 of bytes. Synchronous, so that a simulation replays. */
-export function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { CLIENT_ENV } from "../../lib/cli/io.ts";
 import { NODE_PERMISSIONS } from "../../lib/cli/node_flags.ts";
 import { ROOT } from "../e2e/support/program.ts";
@@ -10,7 +11,7 @@ const UNSTABLE = ["--unstable-kv", "--unstable-cron", "--unstable-no-legacy-abor
 /** Bundles the client, and gives the command that runs it: what a user has who built it. */
 export async function bundledClient(arena: Arena): Promise<string[]> {
   const bundle = arena.path("cli.js");
-  await arena.runToEnd("bundle", [Deno.execPath(), "bundle", "-q", "-o", bundle, "cli.ts"], {
+  await arena.runToEnd("bundle", [Deno.execPath(), "run", "-A", ".ci/bundle.ts", dirname(bundle)], {
     cwd: ROOT,
     timeoutMs: BUNDLE_MS,
   });

@@ -3,7 +3,7 @@ import { DhtError } from "../../lib/core/errors.ts";
 import { compareVersions } from "../../lib/core/hlc.ts";
 import { partitionOf } from "../../lib/core/partition.ts";
 import type { Host } from "./host.ts";
-import { sha256 } from "../../lib/node/values.ts";
+import { sha256 } from "../../lib/sha256.ts";
 import { bodyOf, makePayload } from "./payload.ts";
 import { nodeAt, runningAt, Simulation } from "./simulation.ts";
 import { checkHistory, runSeed, type SwarmOptions } from "./swarm.ts";
