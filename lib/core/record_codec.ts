@@ -24,7 +24,7 @@ const EXPIRED = 2;
  * body]`, where body is the bytes or, as a text, the blob's id. The id is local to the node that encodes:
  * another node can only ask that node for its chunks.
  */
-export function encodeRecord(record: StoredRecord): unknown[] {
+export function encodeRecord(record: StoredRecord): (number | string | Uint8Array | null)[] {
   const { wallMs, counter, writer } = record.version;
   if (record.kind === "tombstone") return [record.expired ? EXPIRED : TOMBSTONE, wallMs, counter, writer];
   return [
@@ -54,6 +54,15 @@ export function decodeRecord(data: unknown): StoredRecord {
   return { kind: "tombstone", version, expired: kind === EXPIRED };
 }
 
+/** @throws {DhtError} "bad_message" where a record passes a bound, so that what was encoded could not be decoded. */
+export function assertRecord(record: StoredRecord): void {
+  decodeVersion(record.version.wallMs, record.version.counter, record.version.writer);
+  if (record.kind === "tombstone") return;
+  const { valueBytes, contentType, expiresMs, sha256, body } = record;
+  assertValue(valueBytes, contentType, expiresMs ?? null, sha256);
+  decodeBody(body.kind === "inline" ? body.bytes : body.id, valueBytes);
+}
+
 function decodeVersion(wallMs: unknown, counter: unknown, writer: unknown): Version {
   if (!isCount(wallMs) || !isCount(counter)) throw malformed("a version of whole numbers");
   if (!isText(writer, WRITER_MAX_LENGTH) || writer === "") throw malformed("a version's writer");
@@ -61,14 +70,21 @@ function decodeVersion(wallMs: unknown, counter: unknown, writer: unknown): Vers
 }
 
 function decodeValue(version: Version, data: readonly unknown[]): ValueRecord {
-  const [, , , , valueBytes, contentType, expiresMs, sha256, body] = data;
+  assertValue(data[4], data[5], data[6], data[7]);
+  const valueBytes = data[4] as number;
+  const contentType = data[5] as string;
+  const sha256 = data[7] as Uint8Array;
+  const body = decodeBody(data[8], valueBytes);
+  if (data[6] === null) return { kind: "value", version, valueBytes, contentType, sha256, body };
+  const expiresMs = data[6] as number;
+  return { kind: "value", version, valueBytes, contentType, sha256, body, expiresMs };
+}
+
+function assertValue(valueBytes: unknown, contentType: unknown, expiresMs: unknown, sha256: unknown): void {
   if (!isCount(valueBytes) || valueBytes > VALUE_MAX_BYTES) throw malformed("a length of the value");
   if (!isText(contentType, CONTENT_TYPE_MAX_LENGTH)) throw malformed("a content type");
   if (!(sha256 instanceof Uint8Array) || sha256.length !== SHA256_BYTES) throw malformed("a SHA-256");
   if (expiresMs !== null && !isCount(expiresMs)) throw malformed("a time of expiry");
-  const value = { kind: "value", version, valueBytes, contentType, sha256 } as const;
-  const whole = { ...value, body: decodeBody(body, valueBytes) };
-  return expiresMs === null ? whole : { ...whole, expiresMs };
 }
 
 function decodeBody(body: unknown, valueBytes: number): ValueRecord["body"] {

@@ -1,12 +1,12 @@
-import { hash128 } from "../core/hash.ts";
-import { formatVersion } from "../core/hlc.ts";
+import { Fingerprint } from "../core/fingerprint.ts";
 import { headOf, type RecordHead } from "../core/record.ts";
 import type { StoreRange } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
-import { countOf, decodeRecordEntry, isDamage, textOf } from "./entries.ts";
+import { countOf, isDamage, textOf } from "./entries.ts";
 import type { DamageList } from "./damage.ts";
 import type { Held, TableEntry } from "./memory_table.ts";
 import type { Overlay } from "./overlay.ts";
+import { decodeRecordEntry } from "./record_entry.ts";
 
 /** What a node holds of a partition, in a few bytes. */
 export interface PartitionDigest {
@@ -31,7 +31,12 @@ export interface DigestSource {
   settle(partition?: number): Promise<Overlay>;
 }
 
-const HASH_BYTES = 16;
+const HASH_WORDS = 4;
+
+/** What stands for a kind in a hash: two nodes must agree. */
+const KIND_NUMBERS = { value: 0, tombstone: 1, expired: 2 } as const;
+
+const fingerprint = new Fingerprint();
 
 /**
  * Digests of the partitions of a store: scanned once, and kept up with every
@@ -159,7 +164,7 @@ class DigestSum {
   damaged = 0;
   #values = 0;
   #valueBytes = 0;
-  readonly #hash = new Uint8Array(HASH_BYTES);
+  readonly #hash = new Int32Array(HASH_WORDS);
   #digest: PartitionDigest | undefined;
 
   countDamaged(count: 1 | -1): void {
@@ -172,8 +177,9 @@ class DigestSum {
     this.records += sign;
     if (head.kind === "value") this.#values += sign;
     this.#valueBytes += sign * head.valueBytes;
-    const hash = hash128(`${key}\n${formatVersion(head.version)}\n${head.kind}`);
-    for (let i = 0; i < HASH_BYTES; i++) this.#hash[i]! ^= hash[i]!;
+    const { wallMs, counter, writer } = head.version;
+    fingerprint.start().text(key).count(wallMs).count(counter).text(writer).word(KIND_NUMBERS[head.kind])
+      .addTo(this.#hash);
     this.#digest = undefined;
   }
 
@@ -183,7 +189,7 @@ class DigestSum {
       values: this.#values,
       valueBytes: this.#valueBytes,
       damaged: this.damaged,
-      hash: Array.from(this.#hash, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+      hash: Array.from(this.#hash, (word) => (word >>> 0).toString(16).padStart(8, "0")).join(""),
     };
   }
 }

@@ -5,17 +5,11 @@
  */
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import { DhtError } from "../core/errors.ts";
-import { hash128 } from "../core/hash.ts";
 import type { Version } from "../core/hlc.ts";
-import type { StoredRecord } from "../core/record.ts";
-import { decodeRecord, encodeRecord } from "../core/record_codec.ts";
 import type { StoreKey } from "../ports/store.ts";
 
 /** Format of the entries this program writes, and the newest it reads. */
-const ENTRY_FORMAT = 1;
-
-/** Bytes of the checksum behind a record. */
-const HEAD_CHECKSUM_BYTES = 8;
+export const ENTRY_FORMAT = 1;
 
 /** Who owns the database: read and written by `ClaimedStore` only. */
 export const CLAIM_KEY: StoreKey = ["claim"];
@@ -50,43 +44,6 @@ export function decodeEntry(value: Uint8Array): unknown[] {
   return fields;
 }
 
-/**
- * The value of a record's entry: `[format, record]`, and behind it a checksum of all but the value's own bytes,
- * which come last in it and have their SHA-256. A version that a failing disk has changed would win or lose against
- * the good ones.
- */
-export function encodeRecordEntry(record: StoredRecord): Uint8Array {
-  const encoded = encoder.encodeSharedRef([ENTRY_FORMAT, encodeRecord(record)]);
-  const value = new Uint8Array(encoded.length + HEAD_CHECKSUM_BYTES);
-  value.set(encoded);
-  value.set(headChecksum(encoded, record), encoded.length);
-  return value;
-}
-
-/**
- * The record of an entry; its bytes are not checked against their SHA-256.
- *
- * @throws {DhtError} As `decodeEntry` does.
- */
-export function decodeRecordEntry(value: Uint8Array): StoredRecord {
-  const encoded = value.subarray(0, Math.max(0, value.length - HEAD_CHECKSUM_BYTES));
-  const [format, data] = decodeArray(encoded);
-  if (format !== ENTRY_FORMAT) throw unknownFormat(format);
-  try {
-    const record = decodeRecord(data);
-    const checksum = headChecksum(encoded, record);
-    if (checksum.every((byte, i) => byte === value[encoded.length + i])) return record;
-  } catch (cause) {
-    throw damaged(cause);
-  }
-  throw damaged();
-}
-
-function headChecksum(encoded: Uint8Array, record: StoredRecord): Uint8Array {
-  const inline = record.kind === "value" && record.body.kind === "inline" ? record.body.bytes.length : 0;
-  return hash128(encoded.subarray(0, encoded.length - inline)).subarray(0, HEAD_CHECKSUM_BYTES);
-}
-
 /** The value of a floor's entry. */
 export function encodeFloor(version: Version): Uint8Array {
   return encodeEntry([version.wallMs, version.counter, version.writer]);
@@ -100,19 +57,19 @@ export function decodeFloor(value: Uint8Array): Version {
 
 /** A field that must be a whole number from 0 up. */
 export function countOf(field: unknown): number {
-  if (!Number.isSafeInteger(field) || (field as number) < 0) throw damaged();
+  if (!Number.isSafeInteger(field) || (field as number) < 0) throw damagedEntry();
   return field as number;
 }
 
 /** A field that must be a text. */
 export function textOf(field: unknown): string {
-  if (typeof field !== "string") throw damaged();
+  if (typeof field !== "string") throw damagedEntry();
   return field;
 }
 
 /** A field that must be bytes. */
 export function bytesOf(field: unknown): Uint8Array {
-  if (!(field instanceof Uint8Array)) throw damaged();
+  if (!(field instanceof Uint8Array)) throw damagedEntry();
   return field;
 }
 
@@ -126,13 +83,14 @@ function decodeArray(value: Uint8Array): unknown[] {
   try {
     data = decoder.decode(value);
   } catch (cause) {
-    throw damaged(cause);
+    throw damagedEntry(cause);
   }
-  if (!Array.isArray(data)) throw damaged();
+  if (!Array.isArray(data)) throw damagedEntry();
   return data;
 }
 
-function unknownFormat(format: unknown): DhtError {
+/** Why an entry of another format cannot be read. */
+export function unknownFormat(format: unknown): DhtError {
   return new DhtError(
     "store_failed",
     `Cannot read the database: an entry has format ${format}, this program reads format ${ENTRY_FORMAT}; ` +
@@ -141,6 +99,7 @@ function unknownFormat(format: unknown): DhtError {
   );
 }
 
-function damaged(cause?: unknown): DhtError {
+/** Why an entry whose bytes make no sense cannot be read. */
+export function damagedEntry(cause?: unknown): DhtError {
   return new DhtError("corrupt_value", "Cannot read an entry of the database: it is damaged", {}, { cause });
 }

@@ -2,9 +2,10 @@ import { DhtError } from "../core/errors.ts";
 import { STORE_LIMITS, type StoreKey } from "../ports/store.ts";
 import { type ClaimedStore, outcomeUnknown } from "./claimed_store.ts";
 import { CommitBatch, type CommitCost } from "./commit_batch.ts";
-import { decodeRecordEntry, isDamage, journalKey, recordKey } from "./entries.ts";
+import { isDamage, journalKey, recordKey } from "./entries.ts";
 import { encodeJournal } from "./journal.ts";
 import { type Held, heldOf, type TableEntry } from "./memory_table.ts";
+import { decodeRecordEntry } from "./record_entry.ts";
 import { type Known, knownOf, type RecordTables } from "./record_tables.ts";
 
 /** Bytes that may wait to be committed. */
@@ -209,12 +210,13 @@ export class GroupCommit {
 
   async #commit(batch: CommitBatch, grounds: LookedUp): Promise<void> {
     if (batch.isEmpty) return;
-    const journal = encodeJournal(batch.entries.values()).map((value) => ({ seq: this.#nextSeq++, value }));
+    const entries = [...batch.entries.values()];
+    const journal = encodeJournal(entries).map((value) => ({ seq: this.#nextSeq++, value }));
     for (const { seq, value } of journal) batch.set(journalKey(seq), value);
     await this.#store.commit(batch.mutations);
     this.#commits++;
-    this.#tables.add(batch.entries.values(), journal.map(({ seq, value }) => ({ seq, bytes: value.length })));
-    for (const entry of batch.entries.values()) this.#hooks.changed(entry, grounds.before(entry.key));
+    this.#tables.add(entries, journal.map(({ seq, value }) => ({ seq, bytes: value.length })));
+    for (const entry of entries) this.#hooks.changed(entry, grounds.before(entry.key));
     batch.committed();
   }
 

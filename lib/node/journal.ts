@@ -1,30 +1,42 @@
 import { STORE_LIMITS } from "../ports/store.ts";
-import { bytesOf, countOf, decodeEntry, decodeRecordEntry, encodeEntry, textOf } from "./entries.ts";
+import { bytesOf, countOf, decodeEntry, ENTRY_FORMAT, textOf } from "./entries.ts";
 import { encodedEntry, heldOf, removalEntry, type TableEntry } from "./memory_table.ts";
+import { PackWriter } from "./pack_writer.ts";
+import { decodeRecordEntry } from "./record_entry.ts";
 
 // Room for the array's header and its format.
 const VALUE_HEADER_BYTES = 16;
 const FIELDS_PER_ENTRY = 3;
 
+const writer = new PackWriter();
+
 /**
  * Journal values that hold these entries: each `[format, partition, key, record | null, ...]`, where null is a
  * removal, and no longer than the store takes.
  */
-export function encodeJournal(entries: Iterable<TableEntry>): Uint8Array[] {
+export function encodeJournal(entries: readonly TableEntry[]): Uint8Array[] {
   const values: Uint8Array[] = [];
-  let fields: unknown[] = [];
-  let bytes = VALUE_HEADER_BYTES;
-  for (const entry of entries) {
-    if (bytes + entry.bytes > STORE_LIMITS.valueBytes) {
-      values.push(encodeEntry(fields));
-      fields = [];
-      bytes = VALUE_HEADER_BYTES;
+  for (let start = 0; start < entries.length;) {
+    const end = endOfValue(entries, start);
+    writer.start().list(1 + FIELDS_PER_ENTRY * (end - start)).count(ENTRY_FORMAT);
+    for (; start < end; start++) {
+      const { partition, key, encoded } = entries[start]!;
+      writer.count(partition).text(key);
+      if (encoded === undefined) writer.none();
+      else writer.bytes(encoded);
     }
-    fields.push(entry.partition, entry.key, entry.encoded ?? null);
-    bytes += entry.bytes;
+    values.push(writer.taken());
   }
-  if (fields.length > 0) values.push(encodeEntry(fields));
   return values;
+}
+
+function endOfValue(entries: readonly TableEntry[], start: number): number {
+  let bytes = VALUE_HEADER_BYTES + entries[start]!.bytes;
+  let end = start + 1;
+  while (end < entries.length && bytes + entries[end]!.bytes <= STORE_LIMITS.valueBytes) {
+    bytes += entries[end++]!.bytes;
+  }
+  return end;
 }
 
 /**

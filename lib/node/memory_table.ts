@@ -1,6 +1,6 @@
 import { headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
 import { storeKeyBytes } from "../ports/store.ts";
-import { encodeRecordEntry } from "./entries.ts";
+import { encodeRecordEntry } from "./record_entry.ts";
 
 /** The newest that is known of a key: enough to decide whether a write wins, and what it frees. */
 export interface Held {
@@ -19,10 +19,10 @@ export interface TableEntry {
   readonly encoded: Uint8Array | undefined;
   /** Bytes it takes in the journal, at most. */
   readonly bytes: number;
-  /** Whether the key may have no index entry yet. */
-  readonly unindexed: boolean;
-  /** Whether the key may be listed among those that expire, by a record that came before this one. */
-  readonly wasExpiring: boolean;
+  /** Whether the key may have no index entry yet. Known when the change is decided. */
+  unindexed: boolean;
+  /** Whether the key may be listed among those that expire, by a record that came before this one. Likewise. */
+  wasExpiring: boolean;
 }
 
 // Headers of MessagePack for a partition, a key and bytes.

@@ -6,18 +6,10 @@ import { sha256 } from "../sha256.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place, Strictness } from "./damage.ts";
 import { readableHead } from "./digests.ts";
-import {
-  countOf,
-  decodeEntry,
-  decodeRecordEntry,
-  expiringKey,
-  indexKey,
-  isDamage,
-  recordKey,
-  textOf,
-} from "./entries.ts";
+import { countOf, decodeEntry, expiringKey, indexKey, isDamage, recordKey, textOf } from "./entries.ts";
 import type { TableEntry } from "./memory_table.ts";
 import { laidOver, NO_OVERLAY, type Overlay } from "./overlay.ts";
+import { decodeRecordEntry } from "./record_entry.ts";
 import type { RecordTables } from "./record_tables.ts";
 
 /** A page of a partition, by the byte order of keys. */

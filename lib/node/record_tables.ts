@@ -1,8 +1,8 @@
 import type { StoredRecord } from "../core/record.ts";
-import { decodeRecordEntry } from "./entries.ts";
 import { type Held, heldOf, MemoryTable, type TableEntry } from "./memory_table.ts";
 import type { Overlay } from "./overlay.ts";
 import { RecordCache } from "./record_cache.ts";
+import { decodeRecordEntry } from "./record_entry.ts";
 
 /** What memory knows of a key: what is held of it, or that nothing is. */
 export interface Known {
@@ -64,7 +64,10 @@ export class RecordTables {
   /** What a write has to be compared with, if memory knows it. */
   known(key: string): Known | undefined {
     const active = this.#active.get(key);
-    if (active !== undefined) return { ...active, wasExpiring: active.wasExpiring || expires(active.held) };
+    if (active !== undefined) {
+      const { held, unindexed, wasExpiring } = active;
+      return { held, unindexed, wasExpiring: wasExpiring || expires(held) };
+    }
     // What is being applied has its index entries before anything newer is applied.
     const applying = this.#applying?.get(key);
     if (applying !== undefined) return knownOf(applying.held);

@@ -3,7 +3,8 @@ import type { StoreEntry } from "../ports/store.ts";
 import { sha256 } from "../sha256.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place } from "./damage.ts";
-import { chunkKey, countOf, decodeRecordEntry, isDamage, recordKey, textOf } from "./entries.ts";
+import { chunkKey, countOf, isDamage, recordKey, textOf } from "./entries.ts";
+import { decodeRecordEntry } from "./record_entry.ts";
 import type { RecordTables } from "./record_tables.ts";
 import type { Books } from "./write_change.ts";
 

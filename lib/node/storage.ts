@@ -121,7 +121,11 @@ export class Storage {
     this.#digests = new Digests({ store, damage, settle: (partition) => this.#settle(partition) });
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
-      changed: (entry, before) => this.#digests.note(entry, before),
+      changed: (entry, before) => {
+        this.#digests.note(entry, before);
+        // Whoever found it damaged while the commit was under way has read what the entry has replaced.
+        books().damaged.delete(entry.key);
+      },
       damaged: (place) => damage.add(place),
       committed: () => this.#applier.kick(),
       unknown: () => this.#mustRecover = true,

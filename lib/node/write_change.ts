@@ -1,7 +1,7 @@
 import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions, compareVersions, type Version } from "../core/hlc.ts";
 import { chunkCount, compareHeads, type RecordHead, type StoredRecord } from "../core/record.ts";
-import { decodeRecord, encodeRecord } from "../core/record_codec.ts";
+import { assertRecord } from "../core/record_codec.ts";
 import type { CommitBatch, CommitCost } from "./commit_batch.ts";
 import type { Floors, PullTicket } from "./floors.ts";
 import type { GarbageBlobs } from "./garbage.ts";
@@ -70,11 +70,15 @@ const FLOOR_COST: CommitCost = { bytes: 1_000, keyBytes: 20, mutations: 1 };
 export function writeChange(request: WriteRequest, books: () => Books): Change<WriteOutcome> {
   const { partition, key, record } = request;
   // What is stored must be readable later: the same bounds hold.
-  decodeRecord(encodeRecord(record));
+  assertRecord(record);
   const entry = tableEntry(partition, key, record);
   const own = entry.held!;
   return {
-    cost: { ...BLOB_COST, bytes: BLOB_COST.bytes + entry.bytes },
+    cost: {
+      bytes: BLOB_COST.bytes + entry.bytes,
+      keyBytes: BLOB_COST.keyBytes,
+      mutations: BLOB_COST.mutations,
+    },
     record: request,
     decide(batch, grounds) {
       const { uploads, garbage, floors, damaged } = books();
@@ -104,12 +108,9 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
         uploads.complete(batch, own.blobId, valueBytes);
       }
       if (own.blobId !== held?.blobId) giveUpBlob(batch, held, garbage);
-      batch.journal({
-        ...entry,
-        unindexed: unindexed || held === undefined,
-        wasExpiring: wasExpiring || grounds.damaged,
-      });
-      batch.onCommitted(() => damaged.delete(key));
+      entry.unindexed = unindexed || held === undefined;
+      entry.wasExpiring = wasExpiring || grounds.damaged;
+      batch.journal(entry);
       return { kind: "stored", hadValue };
     },
   };
@@ -134,7 +135,6 @@ export function forgetChange(
       if (!floors.isValid(ticket) || !isStillDamaged(batch, key, grounds, damaged)) return false;
       giveUpBlob(batch, held, garbage);
       batch.journal(entry);
-      batch.onCommitted(() => damaged.delete(key));
       return true;
     },
   };
@@ -154,11 +154,10 @@ export function dropChange(
     cost: { ...BLOB_COST, bytes: BLOB_COST.bytes + entry.bytes },
     record: { partition, key },
     decide(batch, { known: { held, wasExpiring } }) {
-      const { garbage, damaged } = books();
+      const { garbage } = books();
       if (held === undefined || compareVersions(held.head.version, version) !== 0) return false;
       giveUpBlob(batch, held, garbage);
       batch.journal({ ...entry, wasExpiring: wasExpiring || held.head.expiresMs !== undefined });
-      batch.onCommitted(() => damaged.delete(key));
       return true;
     },
   };
@@ -182,14 +181,13 @@ export function collectChange(
     cost: addCosts({ ...BLOB_COST, bytes: BLOB_COST.bytes + entry.bytes }, FLOOR_COST),
     record: { partition, key },
     decide(batch, { known: { held, wasExpiring }, damaged: isDamaged }) {
-      const { floors, garbage, damaged } = books();
+      const { floors, garbage } = books();
       floors.endPulls(partition);
       if (isDamaged || (held !== undefined && compareHeads(held.head, head) > 0)) return false;
       floors.raise(batch, partition, version);
       if (held === undefined) return false;
       giveUpBlob(batch, held, garbage);
       batch.journal({ ...entry, wasExpiring: wasExpiring || held.head.expiresMs !== undefined });
-      batch.onCommitted(() => damaged.delete(key));
       return true;
     },
   };

@@ -1,6 +1,7 @@
 import { afterAllBelow, orderedText } from "../../lib/adapters/key_order.ts";
 import type { MemoryDisk } from "../../lib/adapters/memory_store.ts";
-import { decodeRecordEntry, recordKey } from "../../lib/node/entries.ts";
+import { recordKey } from "../../lib/node/entries.ts";
+import { decodeRecordEntry } from "../../lib/node/record_entry.ts";
 import type { StoreEntry, StoreKey } from "../../lib/ports/store.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Host } from "./host.ts";

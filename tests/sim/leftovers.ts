@@ -1,5 +1,5 @@
 import { MemoryStore } from "../../lib/adapters/memory_store.ts";
-import { decodeRecordEntry } from "../../lib/node/entries.ts";
+import { decodeRecordEntry } from "../../lib/node/record_entry.ts";
 import type { Host } from "./host.ts";
 import { runningAt, type Simulation } from "./simulation.ts";
 
