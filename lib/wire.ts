@@ -12,6 +12,7 @@ import { malformed, pack, unpack } from "./wire/packing.ts";
 import { ring } from "./wire/ring_format.ts";
 
 export type { Answer, Ask, Handlers, Operation } from "./wire/operations.ts";
+export type { KeyedRecord } from "./wire/record_list.ts";
 export { WIRE_VERSION } from "./wire/packing.ts";
 export { decodeRing, encodeRing } from "./wire/ring_format.ts";
 

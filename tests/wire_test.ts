@@ -3,6 +3,7 @@ import { decode, encode } from "@msgpack/msgpack";
 import { DHT_ERROR_CODES, DhtError } from "../lib/core/errors.ts";
 import { admitMember, changeMember, type RingState } from "../lib/core/membership.ts";
 import type { StoredRecord } from "../lib/core/record.ts";
+import { sha256 } from "../lib/sha256.ts";
 import {
   type Answer,
   type Ask,
@@ -13,6 +14,7 @@ import {
   encodeReply,
   encodeRequest,
   encodeRing,
+  type KeyedRecord,
   type Operation,
   type ReplyMessage,
   type RequestMessage,
@@ -40,6 +42,19 @@ const RECORD: StoredRecord = {
 };
 const TOMBSTONE: StoredRecord = { kind: "tombstone", version: VERSION, expired: false };
 const PLACE = { partition: 5, key: "a key/with \u{1f600}" };
+const OTHER = { wallMs: 5, counter: 0, writer: "other.1+1" };
+/** One of each kind; of a value in the record the receiver computes the SHA-256. */
+const KEYED: readonly KeyedRecord[] = [
+  { ...PLACE, record: { ...RECORD, sha256: sha256(Uint8Array.of(1, 2, 3)) } },
+  { ...PLACE, key: "b", record: TOMBSTONE },
+  { ...PLACE, key: "c", record: { ...TOMBSTONE, version: OTHER, expired: true } },
+  {
+    ...PLACE,
+    key: "d",
+    record: { ...RECORD, version: OTHER, expiresMs: 9, sha256: sha256(Uint8Array.of(1, 2, 3)) },
+  },
+  { ...PLACE, key: "e", record: { ...RECORD, valueBytes: 100_000, body: { kind: "blob", id: "b1" } } },
+];
 const TASK = { id: "t", kind: "balance", done: false, startedMs: 5 } as const;
 const COUNTS = { compared: 1, sent: 2, fetched: 3, dropped: 4, failed: 5 };
 const RING = changingRing();
@@ -91,11 +106,26 @@ const SAMPLES: Samples = {
   handoff: { asks: [{ target: "a:1/s" }], answers: [{}] },
   pullRecord: { asks: [{ ...PLACE, record: RECORD, source: "a:1/s" }], answers: [{ held: true }] },
   scan: {
-    asks: [{ partition: 1, after: undefined, limit: 9 }, { partition: 1, after: "k", limit: 9 }],
+    asks: [{ ranges: [] }, { ranges: [{ partition: 1, after: undefined }, { partition: 2, after: "k" }] }],
     answers: [
-      { entries: [], next: undefined, floor: undefined, damaged: true },
-      { entries: [{ key: "k", head: HEAD }], next: "k", floor: VERSION, damaged: false },
+      { pages: [{ entries: [], next: undefined, damaged: true }] },
+      { pages: [{ entries: [{ key: "k", head: HEAD }], next: "k", damaged: false }] },
     ],
+  },
+  scanRecords: {
+    asks: [{ ranges: [{ partition: 1, after: undefined }, { partition: 2, after: "k" }] }],
+    answers: [
+      { pages: [{ entries: [], next: undefined, damaged: true }] },
+      { pages: [{ entries: KEYED, next: "k", damaged: false }] },
+    ],
+  },
+  readRecords: {
+    asks: [{ items: [PLACE] }],
+    answers: [{ answered: 7, records: KEYED, damaged: [3] }],
+  },
+  mergeRecords: {
+    asks: [{ records: [] }, { records: KEYED }],
+    answers: [{ outcomes: ["stored", "duplicate", "stale", "collected", "damaged"] }],
   },
   digests: {
     asks: [{ partitions: undefined }, { partitions: [1, 2] }],

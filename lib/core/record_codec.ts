@@ -13,9 +13,10 @@ const SHA256_BYTES = 32;
 // A value whose chunks could not be counted exactly is not a value.
 const VALUE_MAX_BYTES = 2 ** 48;
 
-const VALUE = 0;
-const TOMBSTONE = 1;
-const EXPIRED = 2;
+/** Kinds of records, as `encodeRecord` names them. */
+export const VALUE = 0;
+export const TOMBSTONE = 1;
+export const EXPIRED = 2;
 
 /**
  * A record as plain data, for MessagePack: on disk and between nodes.

@@ -3,9 +3,9 @@ import type { DhtError } from "../core/errors.ts";
 import type { StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type { Background } from "./background.ts";
-import type { Exchange } from "./exchange.ts";
-import { inParallel } from "./in_parallel.ts";
+import type { KeyedRecord } from "../wire.ts";
+import type { Background, Pace } from "./background.ts";
+import type { Exchange, Gift } from "./exchange.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
 import type { HintedPlace, HintPage } from "./hints.ts";
 import { asDhtError, type Peers } from "./peers.ts";
@@ -24,9 +24,6 @@ const LOOK_MS = 5_000;
 /** Wait after a delivery that failed; doubled with each, up to the most. */
 const RETRY_MS = 5_000;
 const RETRY_MAX_MS = 160_000;
-/** Records on their way at the same time: small ones share messages, large ones are fetched by the owner. */
-const PARALLEL_SMALL = 256;
-const PARALLEL_LARGE = 2;
 /** Times one record is tried under layouts that change meanwhile. */
 const LAYOUT_TRIES = 20;
 const CATCH_UP_MS = 100;
@@ -63,6 +60,8 @@ export class HintedHandoff {
   readonly #waits = new Map<OwnerId, { readonly untilMs: number; readonly waitMs: number }>();
   #delivered = 0;
   #dropped = 0;
+
+  readonly #pace: Pace = (bytes) => this.#deps.background.hints.pace(bytes, this.#signal);
 
   /** @param signal Ends all of it. */
   constructor(deps: HandoffDeps, signal: AbortSignal) {
@@ -137,9 +136,8 @@ export class HintedHandoff {
 
   /** Brings one record to an owner that may have missed it. */
   async give(target: OwnerId, place: HintedPlace, record: StoredRecord): Promise<void> {
-    const { keeper, exchange, background } = this.#deps;
-    const pace = (bytes: number) => background.hints.pace(bytes, this.#signal);
-    await exchange.give({ peer: target, live: keeper.live, pace }, place, record);
+    const { keeper, exchange } = this.#deps;
+    await exchange.give({ peer: target, live: keeper.live, pace: this.#pace }, place, record);
   }
 
   #isMember(target: OwnerId): boolean {
@@ -257,23 +255,19 @@ export class HintedHandoff {
    */
   async #deliverPage(page: HintPage): Promise<DhtError | undefined> {
     const { storage, background } = this.#deps;
-    const large: (() => Promise<void>)[] = [];
+    const items = await this.#recordsOf(page);
     const failed: HintedPlace[] = [];
     let failure: DhtError | undefined;
-    const attempt = (place: HintedPlace, work: () => Promise<void>) =>
-      work().then(() => void this.#delivered++, (error) => {
-        if (this.#signal.aborted || this.#deps.peers.isDown(addressOf(page.target))) throw error;
-        failed.push(place);
-        failure ??= asDhtError(error);
-      });
-    await inParallel(page.places, PARALLEL_SMALL, async (place) => {
-      const record = await this.#recordOf(page.target, place);
-      if (record === undefined) return;
-      const work = () => this.#giveUnderLiveLayouts(page.target, place, record);
-      if (isLarge(record)) large.push(() => attempt(place, work));
-      else await attempt(place, work);
-    });
-    await inParallel(large, PARALLEL_LARGE, (work) => work());
+    const gifts = await this.#giveUnderLiveLayouts(page.target, items);
+    for (const [i, gift] of gifts.entries()) {
+      if (!("error" in gift)) {
+        this.#delivered++;
+        continue;
+      }
+      if (this.#signal.aborted || this.#deps.peers.isDown(addressOf(page.target))) throw gift.error;
+      failed.push(items[i]!);
+      failure ??= asDhtError(gift.error);
+    }
     await storage.hints.remove(page);
     for (const place of failed) storage.hints.add(page.target, place);
     background.hints.advance(page.places.length - failed.length);
@@ -282,29 +276,33 @@ export class HintedHandoff {
     return failure;
   }
 
-  /** The record to be given; none where it is not held any more, or the other does not own it any more. */
-  async #recordOf(target: OwnerId, { partition, key }: HintedPlace): Promise<StoredRecord | undefined> {
+  /** The records to be given; but for what is not held any more, and what the other does not own any more. */
+  async #recordsOf({ target, places }: HintPage): Promise<KeyedRecord[]> {
     const { keeper, storage } = this.#deps;
-    if (!liveOwners(keeper.live, partition).includes(target)) return undefined;
-    try {
-      return await storage.read(partition, key);
-    } catch (error) {
-      // A damaged copy is nothing to give: the other owners have the record.
-      if (asDhtError(error).code !== "corrupt_value") throw error;
-      this.#dropped++;
-      return undefined;
-    }
+    const owned = places.filter(({ partition }) => liveOwners(keeper.live, partition).includes(target));
+    const records = await storage.readMany(owned);
+    // A damaged copy is nothing to give: the other owners have the record.
+    this.#dropped += records.filter((record) => record === "damaged").length;
+    return owned.flatMap((place, i) => {
+      const record = records[i];
+      return record === undefined || record === "damaged" ? [] : [{ ...place, record }];
+    });
   }
 
-  async #giveUnderLiveLayouts(target: OwnerId, place: HintedPlace, record: StoredRecord): Promise<void> {
-    for (let tries = 1;; tries++) {
-      try {
-        return await this.give(target, place, record);
-      } catch (error) {
-        if (!isLayoutMismatch(error) || tries === LAYOUT_TRIES) throw error;
-        await this.#deps.clock.sleep(CATCH_UP_MS, this.#signal);
-      }
+  /** What became of each record; those that were refused for the layouts are tried again under later ones. */
+  async #giveUnderLiveLayouts(target: OwnerId, items: readonly KeyedRecord[]): Promise<Gift[]> {
+    const { exchange, keeper, clock } = this.#deps;
+    const gifts: Gift[] = new Array(items.length);
+    let left = [...items.keys()];
+    for (let tries = 1; left.length > 0; tries++) {
+      const to = { peer: target, live: keeper.live, pace: this.#pace };
+      const given = await exchange.giveAll(to, left.map((i) => items[i]!));
+      left.forEach((i, at) => gifts[i] = given[at]!);
+      left = left.filter((i) => isMismatch(gifts[i]!));
+      if (left.length === 0 || tries === LAYOUT_TRIES) break;
+      await clock.sleep(CATCH_UP_MS, this.#signal);
     }
+    return gifts;
   }
 
   #backOff(target: OwnerId, error: unknown): void {
@@ -319,8 +317,8 @@ export class HintedHandoff {
   }
 }
 
-function isLarge(record: StoredRecord): boolean {
-  return record.kind === "value" && record.body.kind === "blob";
+function isMismatch(gift: Gift): boolean {
+  return "error" in gift && isLayoutMismatch(gift.error);
 }
 
 function inPages(places: readonly HintedPlace[]): HintedPlace[][] {

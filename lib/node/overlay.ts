@@ -42,3 +42,20 @@ export function laidOver<T extends { readonly key: string }>(
   if (entries.length > limit) return { entries: entries.slice(0, limit), next: entries[limit - 1]!.key };
   return page.next === undefined ? { entries } : { entries, next: page.next };
 }
+
+/** The beginning of a page up to the entry that makes `maxBytes` full. */
+export function withinBytes<T extends { readonly key: string }>(
+  page: Page<T>,
+  maxBytes: number,
+  bytesOf: (entry: T) => number,
+): Page<T> {
+  if (maxBytes === Infinity) return page;
+  let bytes = 0;
+  for (const [i, entry] of page.entries.entries()) {
+    bytes += bytesOf(entry);
+    if (bytes >= maxBytes && i < page.entries.length - 1) {
+      return { entries: page.entries.slice(0, i + 1), next: entry.key };
+    }
+  }
+  return page;
+}

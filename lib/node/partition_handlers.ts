@@ -6,6 +6,11 @@ import type { PartitionTrees } from "./partition_trees.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 
+/** What one answer has at most: heads of as many partitions, records, and bytes of them, roughly. */
+const ANSWER_RANGES = 32;
+export const ANSWER_RECORDS = 500;
+export const ANSWER_BYTES = 512 * 1024;
+
 /** What answers about partitions need of a node. */
 export interface PartitionHandlerDeps {
   readonly storage: Storage;
@@ -17,9 +22,10 @@ export interface PartitionHandlerDeps {
 export function partitionHandlers(deps: PartitionHandlerDeps) {
   const { storage } = deps;
   return {
-    scan: async ({ partition, after, limit }) => {
-      const page = await storage.scan(partition, { limit, ...(after === undefined ? {} : { after }) });
-      return { entries: page.entries, next: page.next, floor: page.floor, damaged: page.damaged };
+    scan: ({ ranges }) => scanHeads(storage, ranges),
+    scanRecords: async ({ ranges }) => {
+      const pages = await storage.scanRecords(ranges, { limit: ANSWER_RECORDS, bytes: ANSWER_BYTES });
+      return { pages: pages.map(({ entries, next, damaged }) => ({ entries, next, damaged })) };
     },
     digests: async ({ partitions }) => ({
       digests: await digestsOf(storage, partitions),
@@ -38,6 +44,14 @@ export function partitionHandlers(deps: PartitionHandlerDeps) {
       removed: await storage.tombstones.collect(partition, tombstones),
     }),
   } satisfies Partial<Handlers>;
+}
+
+async function scanHeads(storage: Storage, ranges: Ask<"scan">["ranges"]): Promise<Answer<"scan">> {
+  const scans = ranges.slice(0, ANSWER_RANGES).map(({ partition, after }) =>
+    storage.scan(partition, { limit: ANSWER_RECORDS, ...(after === undefined ? {} : { after }) })
+  );
+  const pages = await Promise.all(scans);
+  return { pages: pages.map(({ entries, next, damaged }) => ({ entries, next, damaged })) };
 }
 
 /** The floors of partitions, of all where none are named. */

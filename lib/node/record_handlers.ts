@@ -3,9 +3,11 @@ import { DhtError } from "../core/errors.ts";
 import type { OwnerId } from "../core/layout.ts";
 import type { ValueRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Answer, Ask, Handlers } from "../wire.ts";
+import type { Answer, Ask, Handlers, KeyedRecord } from "../wire.ts";
+import { isDamage } from "./entries.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
-import { floorsOf } from "./partition_handlers.ts";
+import { movedBytes } from "./moved_bytes.ts";
+import { ANSWER_BYTES, ANSWER_RECORDS, floorsOf } from "./partition_handlers.ts";
 import type { Storage } from "./storage.ts";
 
 /** What answers about records need of a node. */
@@ -35,6 +37,10 @@ export function recordHandlers(deps: RecordHandlerDeps) {
       return { kind: outcome.kind, held, hadValue: outcome.hadValue };
     },
     read: async ({ partition, key }) => ({ record: await storage.read(partition, key) }),
+    readRecords: ({ items }) => readRecords(storage, items),
+    mergeRecords: async ({ records }) => ({
+      outcomes: await Promise.all(records.map((one) => merge(storage, one))),
+    }),
     survey: (place) => survey(deps, place),
     heads: async ({ items, strict }) => {
       const heads = await storage.heads(items, strict === undefined ? {} : { strict });
@@ -81,6 +87,42 @@ export function chunkHandlers({ storage }: Pick<RecordHandlerDeps, "storage">) {
       return {};
     },
   } satisfies Partial<Handlers>;
+}
+
+/** The records of the first keys, as far as they fit one answer. */
+async function readRecords(
+  storage: Storage,
+  items: Ask<"readRecords">["items"],
+): Promise<Answer<"readRecords">> {
+  const found = await storage.readMany(items.slice(0, ANSWER_RECORDS));
+  const records: KeyedRecord[] = [];
+  const damaged: number[] = [];
+  let answered = 0;
+  let bytes = 0;
+  for (const record of found) {
+    if (bytes >= ANSWER_BYTES) break;
+    const { partition, key } = items[answered++]!;
+    if (record === undefined) continue;
+    if (record === "damaged") damaged.push(partition);
+    else {
+      records.push({ partition, key, record });
+      bytes += movedBytes(key, record);
+    }
+  }
+  return { answered, records, damaged };
+}
+
+async function merge(
+  storage: Storage,
+  record: KeyedRecord,
+): Promise<Answer<"mergeRecords">["outcomes"][number]> {
+  try {
+    return (await storage.write({ ...record, mode: "merge" })).kind;
+  } catch (error) {
+    // Of one record alone; what else fails, fails for all.
+    if (isDamage(error)) return "damaged";
+    throw error;
+  }
 }
 
 async function survey(

@@ -3,12 +3,14 @@ import { compareKeys } from "../core/key_order.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import type { StoreEntry } from "../ports/store.ts";
 import { sha256 } from "../sha256.ts";
+import type { KeyedRecord } from "../wire.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place, Strictness } from "./damage.ts";
 import { readableHead } from "./digests.ts";
 import { countOf, decodeEntry, expiringKey, indexKey, isDamage, recordKey, textOf } from "./entries.ts";
 import type { TableEntry } from "./memory_table.ts";
-import { laidOver, NO_OVERLAY, type Overlay } from "./overlay.ts";
+import { movedBytes } from "./moved_bytes.ts";
+import { laidOver, NO_OVERLAY, type Overlay, type Page, withinBytes } from "./overlay.ts";
 import { decodeRecordEntry } from "./record_entry.ts";
 import type { RecordTables } from "./record_tables.ts";
 
@@ -21,6 +23,20 @@ export interface PartitionPage {
   readonly damaged: boolean;
 }
 
+/** A partition from behind a key on; from its beginning where there is none. */
+export interface ScanRange {
+  readonly partition: number;
+  readonly after?: string | undefined;
+}
+
+/** A page of a partition with its records. */
+export interface RecordsPage {
+  readonly entries: readonly KeyedRecord[];
+  readonly next?: string;
+  /** Whether a damaged record was left out. */
+  readonly damaged: boolean;
+}
+
 /** A page of this node's own keys, by their byte order. */
 export interface IndexPage {
   readonly entries: { readonly key: string; readonly partition: number; readonly head: RecordHead }[];
@@ -28,6 +44,22 @@ export interface IndexPage {
   readonly next?: string;
   /** Partitions of the keys left out because not even the head of their record can be read. */
   readonly damaged: readonly number[];
+}
+
+/** Where a page of a partition begins, and when it ends: with the entry that makes `bytes` full. */
+export interface PageBounds {
+  readonly after?: string | undefined;
+  readonly limit: number;
+  readonly bytes?: number;
+}
+
+/** What a page has of an entry; `undefined` where that is damaged, or none. */
+interface PageContent<T> {
+  /** Of an entry in its place. */
+  read(key: string, value: Uint8Array): T | undefined;
+  /** Of one that is not in its place yet. */
+  show(entry: TableEntry): T | undefined;
+  bytesOf(entry: T): number;
 }
 
 /** Which keys a page of the index is to have. */
@@ -67,6 +99,24 @@ export class RecordReader {
     return read;
   }
 
+  /** The records of keys, in the order asked; their bytes are verified. */
+  async readMany(items: readonly Place[]): Promise<(StoredRecord | "damaged" | undefined)[]> {
+    const inMemory = items.map(({ key }) => this.#damage.has(key) ? "damaged" : this.#tables.record(key));
+    const missing = items.filter((_, i) => inMemory[i] === "unknown");
+    const entries = await this.#store.getMany(
+      missing.map(({ partition, key }) => recordKey(partition, key)),
+    );
+    let next = 0;
+    return inMemory.map((known, i) => {
+      if (known !== "unknown") return known;
+      const entry = entries[next++];
+      if (entry === undefined) return undefined;
+      const record = this.#intact(entry.value);
+      if (record === undefined) this.#note(items[i]!);
+      return record ?? "damaged";
+    });
+  }
+
   /**
    * Heads in the order asked; `undefined` where there is no record or it is damaged.
    *
@@ -103,29 +153,79 @@ export class RecordReader {
   }
 
   /** A page of a partition, as far as it has been applied or is in `overlay`. Damaged records are left out. */
-  async scan(
+  scan(partition: number, bounds: PageBounds, overlay: Overlay = NO_OVERLAY): Promise<PartitionPage> {
+    return this.#page(partition, bounds, overlay, {
+      read: (key, value) => {
+        const head = readableHead(value) ?? this.#tables.entry(key)?.held?.head;
+        if (head === undefined) this.#note({ partition, key });
+        return head && { key, head };
+      },
+      show: ({ key, held }) => held && { key, head: held.head },
+      bytesOf: () => 0,
+    });
+  }
+
+  /** Pages of several ranges with the records themselves; see `Storage.scanRecords`. */
+  async scanRecords(
+    ranges: readonly ScanRange[],
+    bounds: { readonly limit: number; readonly bytes: number },
+  ): Promise<RecordsPage[]> {
+    const pages: RecordsPage[] = [];
+    let { limit, bytes } = bounds;
+    for (const { partition, after } of ranges) {
+      if (limit <= 0 || bytes <= 0) break;
+      const page = await this.#recordsPage(partition, { after, limit, bytes });
+      pages.push(page);
+      limit -= page.entries.length;
+      bytes -= page.entries.reduce((sum, { key, record }) => sum + movedBytes(key, record), 0);
+    }
+    return pages;
+  }
+
+  #recordsPage(partition: number, bounds: PageBounds): Promise<RecordsPage> {
+    const overlay = this.#tables.unapplied(partition);
+    const show = ({ key, encoded }: TableEntry) =>
+      encoded && { partition, key, record: decodeRecordEntry(encoded) };
+    return this.#page(partition, bounds, overlay, {
+      read: (key, value) => {
+        const record = this.#intact(value);
+        if (record !== undefined) return { partition, key, record };
+        const newer = this.#tables.entry(key);
+        if (newer === undefined) this.#note({ partition, key });
+        return newer && show(newer);
+      },
+      show,
+      bytesOf: ({ key, record }) => movedBytes(key, record),
+    });
+  }
+
+  async #page<T extends { readonly key: string }>(
     partition: number,
-    { after, limit }: { readonly after?: string; readonly limit: number },
-    overlay: Overlay = NO_OVERLAY,
-  ): Promise<PartitionPage> {
+    { after, limit, bytes: maxBytes = Infinity }: PageBounds,
+    overlay: Overlay,
+    { read, show, bytesOf }: PageContent<T>,
+  ): Promise<Page<T> & { readonly damaged: boolean }> {
     const prefix = ["record", partition];
     const range = after === undefined ? { prefix } : { prefix, after: recordKey(partition, after) };
-    const entries: { key: string; head: RecordHead }[] = [];
+    const entries: T[] = [];
     let seen = 0;
+    let bytes = 0;
     let damaged = false;
     let last = "";
     for await (const { key, value } of this.#store.list(range, { limit })) {
       seen++;
       last = textOf(key[2]);
       if (overlay.has(last)) continue;
-      const head = readableHead(value) ?? this.#tables.entry(last)?.held?.head;
-      if (head === undefined) this.#note({ partition, key: last });
-      if (head === undefined || this.#damage.has(last)) damaged = true;
-      else entries.push({ key: last, head });
+      const entry = read(last, value);
+      if (entry === undefined || this.#damage.has(last)) damaged = true;
+      else {
+        entries.push(entry);
+        bytes += bytesOf(entry);
+      }
+      if (bytes >= maxBytes) break;
     }
-    const page = seen === limit ? { entries, next: last } : { entries };
-    const listed = ({ key, held }: TableEntry) => held && { key, head: held.head };
-    return { ...laidOver(page, overlay, listed, { after, limit }), damaged };
+    const page = seen === limit || bytes >= maxBytes ? { entries, next: last } : { entries };
+    return { ...withinBytes(laidOver(page, overlay, show, { after, limit }), maxBytes, bytesOf), damaged };
   }
 
   /** A page of the index, as far as it has been applied or is in `overlay`. */
@@ -182,14 +282,21 @@ export class RecordReader {
   }
 
   #verified(place: Place, value: Uint8Array): StoredRecord {
+    const record = this.#intact(value);
+    if (record === undefined) throw this.#damaged(place);
+    return record;
+  }
+
+  /** The record of an entry; `undefined` where it or its bytes are damaged. */
+  #intact(value: Uint8Array): StoredRecord | undefined {
     try {
       const record = decodeRecordEntry(value);
       if (record.kind === "tombstone" || record.body.kind === "blob") return record;
-      if (sameBytes(sha256(record.body.bytes), record.sha256)) return record;
+      return sameBytes(sha256(record.body.bytes), record.sha256) ? record : undefined;
     } catch (error) {
       if (!isDamage(error)) throw error;
+      return undefined;
     }
-    throw this.#damaged(place);
   }
 
   /** What has come into memory meanwhile has taken the damaged entry's place, or will. */

@@ -19,6 +19,8 @@ import {
   type IndexQuery,
   type PartitionPage,
   RecordReader,
+  type RecordsPage,
+  type ScanRange,
 } from "./record_reader.ts";
 import { NO_OVERLAY, type Overlay } from "./overlay.ts";
 import { RecordTables } from "./record_tables.ts";
@@ -37,7 +39,7 @@ import {
 
 export type { PartitionDigest } from "./digests.ts";
 export type { Place } from "./damage.ts";
-export type { ExpiringKey, IndexPage, IndexQuery } from "./record_reader.ts";
+export type { ExpiringKey, IndexPage, IndexQuery, ScanRange } from "./record_reader.ts";
 export type { StorageStats } from "./storage_stats.ts";
 export type { PullTicket } from "./floors.ts";
 export type { TombstoneName, WriteOutcome, WriteRequest } from "./write_change.ts";
@@ -170,6 +172,12 @@ export class Storage {
     return await this.#reader.read(partition, key);
   }
 
+  /** The records of keys, in the order asked, "damaged" where they are; their bytes are verified. */
+  async readMany(items: readonly Place[]): Promise<(StoredRecord | "damaged" | undefined)[]> {
+    this.#assertServing();
+    return await this.#reader.readMany(items);
+  }
+
   /** The heads of records, in the order asked; `undefined` where there is none, or a damaged one unless `strict`. */
   async heads(items: readonly Place[], options: Strictness = {}): Promise<(RecordHead | undefined)[]> {
     this.#assertServing();
@@ -204,6 +212,19 @@ export class Storage {
     const page = await this.#reader.scan(partition, options, overlay);
     const floor = this.tombstones.floor(partition);
     return floor === undefined ? page : { ...page, floor };
+  }
+
+  /**
+   * The same of several partitions, with the records themselves: of the first ranges, as far as `limit` records and
+   * `bytes` bytes go; of the first one at least.
+   */
+  async scanRecords(
+    ranges: readonly ScanRange[],
+    bounds: { readonly limit: number; readonly bytes: number },
+  ): Promise<RecordsPage[]> {
+    this.#assertServing();
+    await this.#writer.settled();
+    return await this.#reader.scanRecords(ranges, bounds);
   }
 
   /**

@@ -13,6 +13,7 @@ import {
   text,
   uint,
 } from "../core/shape.ts";
+import { recordList } from "./record_list.ts";
 import { ring } from "./ring_format.ts";
 
 const version = shape({ wallMs: uint, counter: uint, writer: text });
@@ -41,6 +42,8 @@ const task = shape({
 });
 const nothing = shape({});
 const place = { partition: uint, key: text };
+/** A partition from a key on; from its beginning where `after` is undefined. */
+const range = shape({ partition: uint, after: optional(text) });
 const partitionFloor = shape({ partition: uint, floor: version });
 const tombstone = shape({ key: text, version, expired: flag });
 
@@ -96,15 +99,32 @@ export const OPERATIONS = {
   hint: { ask: shape({ target: text, items: list(shape(place), 1_000) }), answer: nothing },
   /** Has a node deliver what it has kept in mind for an owner that is back; answered when it has tried. */
   handoff: { ask: shape({ target: text }), answer: nothing },
-  /** A part of a partition: what is there, without bytes; and whether something damaged was left out. */
+  /** Parts of partitions, of the first ones asked for as far as they fit one answer: what is there, without bytes. */
   scan: {
-    ask: shape({ partition: uint, after: optional(text), limit: uint }),
+    ask: shape({ ranges: list(range, 1_000) }),
     answer: shape({
-      entries: list(shape({ key: text, head })),
-      next: optional(text),
-      floor: optional(version),
-      damaged: flag,
+      pages: list(
+        shape({ entries: list(shape({ key: text, head })), next: optional(text), damaged: flag }),
+        1_000,
+      ),
     }),
+  },
+  /** The same with the records themselves. */
+  scanRecords: {
+    ask: shape({ ranges: list(range, 1_000) }),
+    answer: shape({
+      pages: list(shape({ entries: recordList, next: optional(text), damaged: flag }), 1_000),
+    }),
+  },
+  /** The records of the first `answered` of these keys; and the partitions of those that are damaged. */
+  readRecords: {
+    ask: shape({ items: list(shape(place), 1_000) }),
+    answer: shape({ answered: uint, records: recordList, damaged: list(uint, 1_000) }),
+  },
+  /** Stores records as "merge" of `write` does; answers in their order what became of each, "damaged" where what is held is. */
+  mergeRecords: {
+    ask: shape({ records: recordList }),
+    answer: shape({ outcomes: list(oneOf("stored", "duplicate", "stale", "collected", "damaged"), 2_000) }),
   },
   /** Digests of those partitions that are not empty, and the floors of those that have one; of all where none are named. */
   digests: {

@@ -259,11 +259,16 @@ function restampingRepairs(transport: Transport): Transport {
     call(address, message, options) {
       const request = decodeRequest(message);
       const calls = request.calls.map((call): Call => {
+        const later = <T extends Pick<WriteRequest, "record">>(ask: T): T => {
+          const { version } = ask.record;
+          return { ...ask, record: { ...ask.record, version: { ...version, wallMs: version.wallMs + 500 } } };
+        };
+        if (call.op === "mergeRecords") {
+          const { records } = call.ask as { readonly records: readonly WriteRequest[] };
+          return { op: call.op, ask: { records: records.map(later) } };
+        }
         if (call.op !== "write" || writeModeOf(call) !== "merge") return call;
-        const ask = call.ask as WriteRequest;
-        const { version } = ask.record;
-        const record = { ...ask.record, version: { ...version, wallMs: version.wallMs + 500 } };
-        return { op: "write", ask: { ...ask, record } };
+        return { op: "write", ask: later(call.ask as WriteRequest) };
       });
       return transport.call(address, encodeRequest({ ...request, calls }), options);
     },

@@ -117,6 +117,14 @@ export function hideDeletions(storage: Storage): void {
     const page = await scan(partition, options);
     return { ...page, entries: page.entries.filter(({ head }) => head.kind === "value") };
   };
+  const scanRecords = storage.scanRecords.bind(storage);
+  storage.scanRecords = async (ranges, bounds) => {
+    const pages = await scanRecords(ranges, bounds);
+    return pages.map((page) => ({
+      ...page,
+      entries: page.entries.filter(({ record }) => record.kind === "value"),
+    }));
+  };
 }
 
 /** Deletions that every owner has confirmed are dropped, and leave no floor behind. */
