@@ -106,7 +106,7 @@ export default {
   onListen: servedByDeno,
   async fetch(request, info): Promise<Response> {
     // A serverless host may say less than Deno.
-    const { remoteAddr, completed } = info as Partial<Deno.ServeHandlerInfo>;
+    const { completed } = info as Partial<Deno.ServeHandlerInfo>;
     if (completed !== undefined) isolate.watch(completed);
     let running: Running;
     try {
@@ -115,10 +115,12 @@ export default {
       console.error("mydht:", isPlain(error) ? error.message : error);
       return notStarted();
     }
-    const remoteAddress = remoteAddr !== undefined && "hostname" in remoteAddr
-      ? remoteAddr.hostname
-      : undefined;
-    return await running.handler(request, remoteAddress === undefined ? {} : { remoteAddress });
+    return await running.handler(request, {
+      get address() {
+        const { remoteAddr } = info as Partial<Deno.ServeHandlerInfo>;
+        return remoteAddr !== undefined && "hostname" in remoteAddr ? remoteAddr.hostname : undefined;
+      },
+    });
   },
 } satisfies Deno.ServeDefaultExport;
 
@@ -204,7 +206,7 @@ async function serve(config: NodeConfig): Promise<number> {
   // Before the database is opened: a port in use is the likelier mistake, and the clearer message.
   const listener = new HttpListener(
     config,
-    (request, info) => current?.handler(request, info) ?? Promise.resolve(starting()),
+    (request, sender) => current === undefined ? starting() : current.handler(request, sender),
   );
   try {
     current = await startNode(config, log, hooks);

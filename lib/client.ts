@@ -162,7 +162,8 @@ export class MyDhtClient {
 
   /** The value of a key, or `undefined` where there is none. */
   async get(key: string, options: ReadOptions = {}): Promise<Value | undefined> {
-    const answer = await orMissing(call(this.#via, keyRequest("GET", key, options)));
+    const request = { ...keyRequest("GET", key, options), headers: WANT_DIGEST };
+    const answer = await orMissing(call(this.#via, request));
     if (answer === undefined) return undefined;
     const { response, server } = answer;
     const head = headOfAnswer(answer);
@@ -306,6 +307,9 @@ async function orMissing<T>(answer: Promise<T>): Promise<T | undefined> {
     throw error;
   }
 }
+
+/** Small values come without their digest, unless it is asked for (RFC 9530). */
+const WANT_DIGEST = { "want-repr-digest": "sha-256=1" };
 
 function keyRequest(
   method: "GET" | "HEAD" | "DELETE",

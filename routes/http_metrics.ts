@@ -2,17 +2,34 @@ import type { Metric } from "../lib/node/service.ts";
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"]);
 
+interface Count {
+  readonly route: string;
+  readonly method: string;
+  readonly status: string;
+  value: number;
+}
+
 /** Counts the requests answered, by route, method and status class. Bounded by the number of routes. */
 export class HttpMetrics {
-  readonly #counts = new Map<string, { route: string; method: string; status: string; value: number }>();
+  /** By route, method and class of status. */
+  readonly #counts = new Map<string, Map<string, Map<number, Count>>>();
+  readonly #all: Count[] = [];
 
   count(route: string, method: string, status: number): void {
     const known = METHODS.has(method) ? method : "other";
     const statusClass = Math.trunc(status / 100);
-    const id = `${route} ${known} ${statusClass}`;
-    const count = this.#counts.get(id);
-    if (count !== undefined) count.value++;
-    else this.#counts.set(id, { route, method: known, status: `${statusClass}xx`, value: 1 });
+    const count = this.#counts.get(route)?.get(known)?.get(statusClass) ??
+      this.#add(route, known, statusClass);
+    count.value++;
+  }
+
+  #add(route: string, method: string, statusClass: number): Count {
+    const ofRoute = this.#counts.get(route) ?? new Map<string, Map<number, Count>>();
+    const ofMethod = ofRoute.get(method) ?? new Map<number, Count>();
+    const count = { route, method, status: `${statusClass}xx`, value: 0 };
+    this.#counts.set(route, ofRoute.set(method, ofMethod.set(statusClass, count)));
+    this.#all.push(count);
+    return count;
   }
 
   metric(): Metric {
@@ -20,7 +37,7 @@ export class HttpMetrics {
       name: "http_requests_total",
       kind: "counter",
       help: "Requests answered, by route, method and status class",
-      values: [...this.#counts.values()].map(({ value, ...labels }) => ({ labels, value })),
+      values: this.#all.map(({ value, ...labels }) => ({ labels, value })),
     };
   }
 }

@@ -20,7 +20,7 @@ export function parseKey(raw: string): string {
   if (key === "") throw invalid("it is empty");
   if (exceedsBytes(key, KEY_MAX_BYTES)) throw invalid("it is longer than 1,024 bytes");
   if (key.includes("\0")) throw invalid("it contains NUL");
-  if (DOT_SEGMENT.test(key)) throw invalid("it has . or .. as a segment");
+  if (key.includes(".") && DOT_SEGMENT.test(key)) throw invalid("it has . or .. as a segment");
   if (!key.isWellFormed()) throw invalid("it is not valid Unicode");
   return key;
 }

@@ -8,11 +8,12 @@ import {
 } from "../lib/api.ts";
 import { TTL_MAX_SECONDS } from "../lib/core/expiry.ts";
 import { formatVersion, timestampSeconds } from "../lib/core/hlc.ts";
+import { INLINE_MAX_BYTES } from "../lib/core/record.ts";
+import type { FoundValue, PutOptions, Written } from "../lib/node/service.ts";
 import type { Call } from "./call.ts";
 import { parseKey } from "./key.ts";
 import { HttpProblem } from "./problem.ts";
-import type { WatchedBody } from "./request_body.ts";
-import { json, text } from "./respond.ts";
+import { answerOf, json, text } from "./respond.ts";
 import { choice, parseQuery, type Query } from "./target.ts";
 import { etagOf, valueResponse } from "./value_response.ts";
 
@@ -23,32 +24,33 @@ const OCTETS = "application/octet-stream";
 
 /** Conditions that a write would have to check and set in one step, which owners that vote cannot. */
 const WRITE_CONDITIONS = ["If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"];
+/** Digits of a length that may be that of a small value. */
+const SMALL_LENGTH = /^\d{1,5}$/;
 
 /** `GET /keys/{key}`, `GET /{key}`: the value. */
-export async function getValue({ request, rest, target, deps }: Call): Promise<Response> {
+export function getValue({ request, rest, target, deps }: Call): Response | Promise<Response> {
   const key = parseKey(rest);
   const consistency = choice(parseQuery(target.query), "consistency", READ_CONSISTENCIES);
-  const value = await deps.node.get(key, { consistency, signal: request.signal });
-  if (value === undefined) throw notFound(key, consistency === "local" ? deps.selfAddress : undefined);
-  return valueResponse(request, value, deps.clock.nowMs());
+  const answer = (value: FoundValue | undefined): Response => {
+    if (value === undefined) throw notFound(key, consistency === "local" ? deps.selfAddress : undefined);
+    return valueResponse(request, value, deps.clock);
+  };
+  const now = deps.node.getNow(key, consistency);
+  if (now !== "unknown") return answer(now);
+  return deps.node.get(key, { consistency, client: request }).then(answer);
 }
 
-/** `PUT /keys/{key}`: stores the body as it arrives. */
+/** `PUT /keys/{key}`: stores the body, a long one as it arrives. */
 export async function putValue(call: Call): Promise<Response> {
-  const { request, deps } = call;
+  const { request } = call;
   const key = parseKey(call.rest);
   refuseConditions(request.headers);
   refusePartsAndEncodings(request.headers);
   const query = parseQuery(call.target.query);
-  const ttlSeconds = ttlOf(query.get("ttl"));
+  const ttl = ttlOf(query.get("ttl"));
   const consistency = writeConsistencyOf(query);
   const contentType = contentTypeOf(request.headers);
-  const body = request.body === null ? undefined : call.bodies.watch(request.body);
-  const written = await untilBroken(
-    body,
-    () =>
-      deps.node.put(key, body?.stream, { contentType, consistency, signal: request.signal, ...ttlSeconds }),
-  );
+  const written = await putBody(call, key, { contentType, consistency, client: request, ...ttl });
   const answer: PutAnswer = {
     key,
     timestamp: timestampSeconds(written.version),
@@ -57,7 +59,7 @@ export async function putValue(call: Call): Promise<Response> {
     replicas: written.acknowledged,
     expires: written.expiresMs === undefined ? null : written.expiresMs / 1000,
   };
-  return json(answer, { headers: { etag: etagOf(written.version) } });
+  return answerOf(answer, { etag: etagOf(written.version) });
 }
 
 /** `DELETE /keys/{key}`: writes a tombstone; 404 where there was nothing to delete. */
@@ -65,7 +67,7 @@ export async function deleteValue({ request, rest, target, deps }: Call): Promis
   const key = parseKey(rest);
   refuseConditions(request.headers);
   const consistency = writeConsistencyOf(parseQuery(target.query));
-  const written = await deps.node.delete(key, { consistency, signal: request.signal });
+  const written = await deps.node.delete(key, { consistency, client: request });
   if (!written.existed) throw notFound(key);
   const answer: DeleteAnswer = {
     key,
@@ -93,14 +95,22 @@ export function whereIs({ rest, deps }: Call): Response {
   return json(answer);
 }
 
-/** Runs a write that reads the body; if the body broke, that is what is told, whatever the write made of it. */
-async function untilBroken<T>(body: WatchedBody | undefined, write: () => Promise<T>): Promise<T> {
+/** A body that is said to be small is read first, as a stream costs more than all the rest that HTTP does. */
+async function putBody({ request, bodies, deps }: Call, key: string, options: PutOptions): Promise<Written> {
+  const { body } = request;
+  if (body === null) return await deps.node.put(key, undefined, options);
+  const length = request.headers.get("content-length");
+  if (length !== null && SMALL_LENGTH.test(length) && Number(length) <= INLINE_MAX_BYTES) {
+    return await deps.node.put(key, await bodies.readAll(body, { maxBytes: INLINE_MAX_BYTES }), options);
+  }
+  const watched = bodies.watch(body);
   try {
-    return await write();
+    return await deps.node.put(key, watched.stream, options);
   } catch (error) {
-    throw body?.failure() ?? error;
+    // If the body broke, that is what is told, whatever the write made of it.
+    throw watched.failure() ?? error;
   } finally {
-    body?.release();
+    watched.release();
   }
 }
 

@@ -22,7 +22,7 @@ export async function listKeys({ request, target, deps }: Call): Promise<Respons
   const page = await deps.node.list({
     ...listingQuery(query),
     limit: limitOf(query),
-    signal: request.signal,
+    client: request,
   });
   const answer: KeysAnswer = { keys: page.keys.map(toAnswer), next: page.next ?? null };
   return json(answer);

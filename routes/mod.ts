@@ -6,7 +6,7 @@
 import { STATUS_CODE } from "@std/http/status";
 import { PEER_PATH } from "../lib/api.ts";
 import { InvariantError } from "../lib/core/errors.ts";
-import type { Answer, Call, RouteDeps } from "./call.ts";
+import type { Answer, RouteDeps } from "./call.ts";
 import { checkHost, checkOrigin, type SecretCheck, secretCheck } from "./guard.ts";
 import { live, ready, showMetrics } from "./health.ts";
 import { HttpMetrics } from "./http_metrics.ts";
@@ -66,40 +66,70 @@ const PREFIXED: ReadonlyMap<string, Route> = new Map(
   ROUTES.filter(({ path }) => path.includes("{")).map((route) => [prefixOf(route), route]),
 );
 
-/** Who sent a request, as far as the server knows. */
-export interface RequestInfo {
-  readonly remoteAddress?: string | undefined;
+/** Who sent a request, as far as the server knows; asked for only where it is logged. */
+export interface Sender {
+  readonly address?: string | undefined;
 }
 
-/** Makes the function that answers every request to a node. It never rejects. */
+/** What all requests share. */
+interface Shared {
+  readonly deps: RouteDeps;
+  readonly bodies: BodyWatch;
+  readonly http: HttpMetrics;
+  readonly checkSecret: SecretCheck;
+  readonly refusals: RefusalLog;
+}
+
+/** One request, and the route it has found. */
+interface Seen {
+  readonly request: Request;
+  readonly sender: Sender;
+  route: string;
+}
+
+/**
+ * Makes the function that answers every request to a node. It neither throws nor rejects, and answers at once what
+ * waits for nothing.
+ */
 export function createHandler(
   deps: RouteDeps,
-): (request: Request, info: RequestInfo) => Promise<Response> {
-  const bodies = new BodyWatch(deps.clock);
-  const http = new HttpMetrics();
-  const checkSecret = secretCheck(deps.secret);
-  const refusals = new RefusalLog(deps);
-  return async (request, info) => {
-    const seen = { route: "none" };
-    let response: Response;
+): (request: Request, sender: Sender) => Response | Promise<Response> {
+  const shared: Shared = {
+    deps,
+    bodies: new BodyWatch(deps.clock),
+    http: new HttpMetrics(),
+    checkSecret: secretCheck(deps.secret),
+    refusals: new RefusalLog(deps),
+  };
+  return (request, sender) => {
+    const seen = { request, sender, route: "none" };
     try {
-      response = await answer(request, { deps, bodies, http }, checkSecret, seen);
+      const answered = answer(seen, shared);
+      return answered instanceof Promise ? settled(answered, seen, shared) : finished(answered, seen, shared);
     } catch (error) {
-      response = failed(error, request, { deps, info, refusals, route: seen.route });
+      return finished(failed(error, seen, shared), seen, shared);
     }
-    http.count(seen.route, request.method, response.status);
-    return request.method === "HEAD" ? withoutBody(response) : response;
   };
 }
 
-async function answer(
-  request: Request,
-  shared: Pick<Call, "deps" | "bodies" | "http">,
-  checkSecret: SecretCheck,
-  seen: { route: string },
-): Promise<Response> {
+async function settled(answered: Promise<Response>, seen: Seen, shared: Shared): Promise<Response> {
+  try {
+    return finished(await answered, seen, shared);
+  } catch (error) {
+    return finished(failed(error, seen, shared), seen, shared);
+  }
+}
+
+function finished(response: Response, { request, route }: Seen, { http }: Shared): Response {
+  http.count(route, request.method, response.status);
+  return request.method === "HEAD" ? withoutBody(response) : response;
+}
+
+function answer(seen: Seen, shared: Shared): Response | Promise<Response> {
+  const { request } = seen;
+  const { deps, bodies, http } = shared;
   const target = splitTarget(request.url);
-  checkHost(request, target, shared.deps);
+  checkHost(request, target, deps);
   const { route, rest } = findRoute(target.path);
   seen.route = route.path;
   if (request.method === "OPTIONS") return optionsResponse(route);
@@ -107,8 +137,8 @@ async function answer(
   if (method !== "GET") checkOrigin(request, target);
   const answerMethod = METHODS.includes(method) ? route[method] : undefined;
   if (answerMethod === undefined) throw methodNotAllowed(route, request.method);
-  if (route.secret?.includes(method)) checkSecret(request);
-  return await answerMethod({ request, target, rest, ...shared });
+  if (route.secret?.includes(method)) shared.checkSecret(request);
+  return answerMethod({ request, target, rest, deps, bodies, http });
 }
 
 const METHODS: readonly Method[] = ["GET", "PUT", "POST", "DELETE"];
@@ -145,40 +175,27 @@ function methodNotAllowed(route: Route, method: string): HttpProblem {
   });
 }
 
-function failed(
-  error: unknown,
-  request: Request,
-  context: {
-    readonly deps: RouteDeps;
-    readonly info: RequestInfo;
-    readonly route: string;
-    readonly refusals: RefusalLog;
-  },
-): Response {
+function failed(error: unknown, seen: Seen, { deps, refusals }: Shared): Response {
+  const { request, sender, route } = seen;
   if (isExpected(error)) {
     if (error.code === "unauthorized") {
-      const { refusals, route, info } = context;
-      refusals.note({ method: request.method, route, remoteAddress: info.remoteAddress });
+      refusals.note({ method: request.method, route, remoteAddress: sender.address });
     }
     return problemResponse(error);
   }
   if (request.signal.aborted) {
     return problemResponse(new HttpProblem("client_gone", "Cannot answer: the client closed the connection"));
   }
-  logDefect(error, request, context);
+  logDefect(error, seen, deps);
   return problemResponse(error);
 }
 
-function logDefect(
-  error: unknown,
-  request: Request,
-  { deps, info, route }: { readonly deps: RouteDeps; readonly info: RequestInfo; readonly route: string },
-): void {
+function logDefect(error: unknown, { request, sender, route }: Seen, deps: RouteDeps): void {
   const event = error instanceof InvariantError ? "invariant_broken" : "request_failed";
   deps.log.event("error", event, "Answered 500, which is a defect of this program", {
     method: request.method,
     route,
-    remoteAddress: info.remoteAddress,
+    remoteAddress: sender.address,
     error: error instanceof Error ? error.stack ?? error.message : String(error),
   });
 }

@@ -13,11 +13,6 @@ export async function receiveMessage({ request, bodies, deps }: Call): Promise<R
   const message = await readBody(bodies, request, PEER_MESSAGE_MAX_BYTES, keep);
   const answer = await (peerGate ?? node).receive(message);
   return new Response(answer as Uint8Array<ArrayBuffer>, {
-    headers: {
-      "content-type": "application/octet-stream",
-      "content-length": `${answer.length}`,
-      "cache-control": "no-store",
-      "x-content-type-options": "nosniff",
-    },
+    headers: { "content-type": "application/octet-stream" },
   });
 }

@@ -1,154 +1,18 @@
-import { toBytes } from "@std/streams/to-bytes";
-import { DhtError } from "../lib/core/errors.ts";
 import type { Clock } from "../lib/ports/clock.ts";
-import { HttpProblem } from "./problem.ts";
+import { BodyReader, tooLarge } from "./body_reader.ts";
 
 /** Milliseconds without a byte after which a body that is waited for is given up. */
 export const STALL_MS = 30_000;
+/** Milliseconds between two looks at the bodies: of those that come and go in between nobody takes notice. */
+export const SWEEP_MS = 1_000;
 
-/** Why a watch ends: one value for all, as an error of its own for each request would be costly. */
-const NOTHING_LEFT = new Error("No body is watched any more");
-
-/** A request body under watch. */
+/** A request body under watch, as a stream. */
 export interface WatchedBody {
   readonly stream: ReadableStream<Uint8Array>;
   /** Why the body ended badly, if it did: what its reader throws may hide it. */
   failure(): Error | undefined;
   /** Ends the watch; for readers that stop before the end of the body. */
   release(): void;
-}
-
-/**
- * Watches the bodies of requests, so that a client that stops sending does not hold a request for ever.
- *
- * Only the time in which a byte is waited for counts: a node that is slow to take what has arrived does
- * not turn that against the client. One timer serves all bodies, and none runs while there is no body.
- */
-export class BodyWatch {
-  readonly #clock: Clock;
-  readonly #bodies = new Set<Watched>();
-  #stop: AbortController | undefined;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** Puts a body under watch. More than `maxBytes` of it are an error of code `body_too_large`. */
-  watch(source: ReadableStream<Uint8Array>, options: { readonly maxBytes?: number } = {}): WatchedBody {
-    const body = new Watched(source, options.maxBytes ?? Infinity, this.#clock, (done) => this.#remove(done));
-    this.#bodies.add(body);
-    if (this.#stop === undefined) {
-      this.#stop = new AbortController();
-      this.#run(this.#stop.signal);
-    }
-    return body;
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    try {
-      while (!signal.aborted) {
-        await this.#clock.sleep(this.#nextCheckMs(), signal);
-        const limitMs = this.#clock.monotonicMs() - STALL_MS;
-        for (const body of this.#bodies) body.failIfWaitingSince(limitMs);
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
-  }
-
-  /** Until the first body can have stalled. One that begins to wait later stalls later. */
-  #nextCheckMs(): number {
-    const nowMs = this.#clock.monotonicMs();
-    let firstMs = nowMs;
-    for (const body of this.#bodies) firstMs = Math.min(firstMs, body.waitingSinceMs ?? nowMs);
-    return firstMs + STALL_MS - nowMs;
-  }
-
-  #remove(body: Watched): void {
-    this.#bodies.delete(body);
-    if (this.#bodies.size > 0) return;
-    this.#stop?.abort(NOTHING_LEFT);
-    this.#stop = undefined;
-  }
-}
-
-class Watched implements WatchedBody {
-  readonly stream: ReadableStream<Uint8Array>;
-  waitingSinceMs: number | undefined;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  #failure: Error | undefined;
-  #receivedBytes = 0;
-
-  constructor(
-    source: ReadableStream<Uint8Array>,
-    readonly maxBytes: number,
-    readonly clock: Clock,
-    readonly onDone: (body: Watched) => void,
-  ) {
-    this.#reader = source.getReader();
-    this.stream = new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        this.#controller = controller;
-      },
-      pull: (controller) => this.#pull(controller),
-      cancel: (reason) => {
-        this.release();
-        return this.#reader.cancel(reason);
-      },
-    }, { highWaterMark: 0 });
-  }
-
-  failure(): Error | undefined {
-    return this.#failure;
-  }
-
-  release(): void {
-    this.waitingSinceMs = undefined;
-    this.onDone(this);
-  }
-
-  failIfWaitingSince(limitMs: number): void {
-    if (this.waitingSinceMs === undefined || this.waitingSinceMs > limitMs) return;
-    this.#fail(
-      new DhtError("body_stalled", "Cannot read the request body: no byte arrived for 30 seconds", {
-        receivedBytes: this.#receivedBytes,
-      }),
-    );
-  }
-
-  async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    this.waitingSinceMs = this.clock.monotonicMs();
-    const part = await this.#read();
-    this.waitingSinceMs = undefined;
-    if (part === undefined || this.#failure !== undefined) return;
-    if (part.done) {
-      this.release();
-      return controller.close();
-    }
-    this.#receivedBytes += part.value.length;
-    if (this.#receivedBytes > this.maxBytes) return this.#fail(tooLarge(this.maxBytes));
-    controller.enqueue(part.value);
-  }
-
-  async #read(): Promise<ReadableStreamReadResult<Uint8Array> | undefined> {
-    try {
-      return await this.#reader.read();
-    } catch (cause) {
-      const message = "Cannot read the request body: the client ended it early";
-      this.#fail(new DhtError("body_stalled", message, { receivedBytes: this.#receivedBytes }, { cause }));
-      return undefined;
-    }
-  }
-
-  #fail(failure: Error): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = failure;
-    this.release();
-    this.#controller?.error(failure);
-    // The source may be broken already; what matters was said above.
-    this.#reader.cancel(failure).catch(() => {});
-  }
 }
 
 /** How much of a body is worth its memory. */
@@ -160,7 +24,89 @@ export interface Keep {
 }
 
 /**
- * Reads a whole body of at most `maxBytes` bytes.
+ * Reads the bodies of requests, so that a client that stops sending does not hold a request for ever.
+ *
+ * Only the time in which a byte is waited for counts: a node that is slow to take what has arrived does
+ * not turn that against the client. One timer serves all bodies, and none runs for long while there is no body.
+ */
+export class BodyWatch {
+  readonly #clock: Clock;
+  readonly #bodies = new Set<BodyReader>();
+  #sweeping = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Puts a body under watch. */
+  watch(source: ReadableStream<Uint8Array>): WatchedBody {
+    const body = this.#begin(source, Infinity);
+    const stream = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const part = await body.next();
+        if (part === undefined) controller.close();
+        else controller.enqueue(part);
+      },
+      cancel: (reason) => body.cancel(reason),
+    }, { highWaterMark: 0 });
+    return { stream, failure: () => body.failure, release: () => body.release() };
+  }
+
+  /**
+   * Reads a whole body.
+   *
+   * @param options.keep Where given, what is beyond the bytes to be kept is read, and dropped at once.
+   * @throws {HttpProblem} `body_too_large` after more than `maxBytes`
+   * @throws {DhtError} `body_stalled`
+   */
+  async readAll(
+    source: ReadableStream<Uint8Array>,
+    { maxBytes, keep }: { readonly maxBytes: number; readonly keep?: Keep | undefined },
+  ): Promise<Uint8Array> {
+    const body = this.#begin(source, maxBytes);
+    try {
+      const first = await body.next();
+      if (first === undefined) return new Uint8Array();
+      const kept = new Kept(keep);
+      for (let part: Uint8Array | undefined = first; part !== undefined; part = await body.next()) {
+        kept.add(part);
+      }
+      return kept.bytes();
+    } finally {
+      body.release();
+    }
+  }
+
+  #begin(source: ReadableStream<Uint8Array>, maxBytes: number): BodyReader {
+    const body = new BodyReader(source, { maxBytes, clock: this.#clock, bodies: this.#bodies });
+    if (!this.#sweeping) {
+      this.#sweeping = true;
+      void this.#sweep();
+    }
+    return body;
+  }
+
+  /** Looks at all bodies from time to time, as long as there are any. */
+  async #sweep(): Promise<void> {
+    while (this.#bodies.size > 0) {
+      await this.#clock.sleep(this.#nextLookMs());
+      const limitMs = this.#clock.monotonicMs() - STALL_MS;
+      for (const body of this.#bodies) body.failIfWaitingSince(limitMs);
+    }
+    this.#sweeping = false;
+  }
+
+  /** Until the first body can have stalled, if that is soon. One that begins to wait later stalls later. */
+  #nextLookMs(): number {
+    const nowMs = this.#clock.monotonicMs();
+    let firstMs = nowMs;
+    for (const body of this.#bodies) firstMs = Math.min(firstMs, body.waitingSinceMs ?? nowMs);
+    return Math.min(SWEEP_MS, firstMs + STALL_MS - nowMs);
+  }
+}
+
+/**
+ * Reads the whole body of a request, of at most `maxBytes` bytes.
  *
  * @param keep Where given, what is beyond the bytes to be kept is read, and dropped at once.
  * @throws {HttpProblem} `body_too_large`
@@ -173,48 +119,42 @@ export async function readBody(
   keep?: Keep,
 ): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) return new Uint8Array();
-  const body = bodies.watch(request.body, { maxBytes });
-  try {
-    return keep === undefined ? await toBytes(body.stream) : await readKept(body.stream, keep);
-  } catch (error) {
-    throw body.failure() ?? error;
-  } finally {
-    body.release();
-  }
+  const { body } = request;
+  return body === null ? new Uint8Array() : await bodies.readAll(body, { maxBytes, keep });
 }
 
-/** Reads all of it, and keeps as much as its head says. */
-async function readKept(stream: ReadableStream<Uint8Array>, { headBytes, most }: Keep): Promise<Uint8Array> {
-  let parts: Uint8Array[] = [];
-  let bytes = 0;
-  let mostBytes: number | undefined;
-  for await (const part of stream) {
-    if (bytes >= (mostBytes ?? Infinity)) continue;
-    parts.push(part);
-    bytes += part.length;
-    if (mostBytes !== undefined || bytes < headBytes) continue;
-    const head = joined(parts, bytes);
-    mostBytes = most(head);
+/** What is kept of the parts of a body. */
+class Kept {
+  readonly #keep: Keep | undefined;
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  #mostBytes: number | undefined;
+
+  constructor(keep: Keep | undefined) {
+    this.#keep = keep;
+  }
+
+  add(part: Uint8Array): void {
+    if (this.#bytes >= (this.#mostBytes ?? Infinity)) return;
+    this.#parts.push(part);
+    this.#bytes += part.length;
+    if (this.#keep === undefined || this.#mostBytes !== undefined || this.#bytes < this.#keep.headBytes) {
+      return;
+    }
+    const head = this.bytes();
+    const most = this.#mostBytes = this.#keep.most(head);
     // A copy, as a view would hold all that arrived with it.
-    parts = [bytes > mostBytes ? head.slice(0, mostBytes) : head];
+    this.#parts = [this.#bytes > most ? head.slice(0, most) : head];
   }
-  return joined(parts, parts.reduce((sum, part) => sum + part.length, 0));
-}
 
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+  bytes(): Uint8Array {
+    if (this.#parts.length === 1) return this.#parts[0]!;
+    const whole = new Uint8Array(this.#parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of this.#parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
   }
-  return whole;
-}
-
-function tooLarge(maxBytes: number): HttpProblem {
-  return new HttpProblem("body_too_large", `Cannot take the body: it has more than ${maxBytes} bytes`, {
-    facts: { maxBytes },
-  });
 }

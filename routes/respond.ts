@@ -13,6 +13,16 @@ export function json<T>(
   return text(JSON.stringify(answer), "application/json", init);
 }
 
+/**
+ * The JSON answer to a change: nobody stores or shows it, so it has no headers against that, and the server itself
+ * writes its length.
+ */
+export function answerOf<T>(answer: T, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(answer), {
+    headers: { "content-type": "application/json", ...headers },
+  });
+}
+
 /** A body of text, with its length known, so that HEAD tells it too. */
 export function text(
   body: string,

@@ -54,7 +54,7 @@ function html(page: string, init: { status?: number; headers?: Record<string, st
 /** The rest of the page is worth showing while the keys cannot be listed: it says which nodes are down. */
 async function pageKeys({ request, deps }: Call, query: ListingQuery): Promise<PageKeys> {
   try {
-    const page = await deps.node.list({ ...query, limit: PAGE_KEYS, signal: request.signal });
+    const page = await deps.node.list({ ...query, limit: PAGE_KEYS, client: request });
     return { kind: "page", page };
   } catch (error) {
     if (!isExpected(error)) throw error;

@@ -67,6 +67,7 @@ export function parseQuery(query: string): Query {
 }
 
 function decode(text: string): string {
+  if (!text.includes("%") && !text.includes("+")) return text;
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {

@@ -2,6 +2,7 @@ import { encodeBase64 } from "@std/encoding/base64";
 import { ifMatch, ifNoneMatch } from "@std/http/etag";
 import { STATUS_CODE } from "@std/http/status";
 import { formatVersion, type Version } from "../lib/core/hlc.ts";
+import type { Clock } from "../lib/ports/clock.ts";
 import type { ByteRange, FoundValue } from "../lib/node/service.ts";
 import { parseRange } from "./byte_range.ts";
 import { HttpProblem } from "./problem.ts";
@@ -13,6 +14,22 @@ import { HttpProblem } from "./problem.ts";
 const VALUE_POLICY =
   "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:; style-src 'unsafe-inline'";
 
+/**
+ * Types that no browser runs anything of, as `nosniff` has it take them for what they are: they need no policy.
+ * Exactly as they are written here: what else a header holds might make another type of it.
+ */
+const INERT_TYPES: ReadonlySet<string> = new Set([
+  "application/octet-stream",
+  "application/json",
+  "text/plain",
+  "text/plain;charset=UTF-8",
+  "text/plain; charset=utf-8",
+]);
+
+/** Dates that were formatted of late, by their second. */
+const DATES = new Map<number, string>();
+const MAX_DATES = 1_024;
+
 /** The `ETag` of a version: strong, since equal versions are equal bytes. */
 export function etagOf(version: Version): string {
   return `"${formatVersion(version)}"`;
@@ -22,42 +39,57 @@ export function etagOf(version: Version): string {
  * Answers GET or HEAD with a value, or with what the request's conditions and range make of it:
  * 206, 304, 412 or 416, in the order RFC 9110 gives them.
  *
- * @param nowMs Now, in milliseconds since 1970.
+ * The digest is told of a value that is streamed, and where it is asked for; the server itself writes the length of
+ * a value that it has whole.
+ *
  * @throws {HttpProblem} `precondition_failed`, `range_not_satisfiable`
  */
-export function valueResponse(request: Request, value: FoundValue, nowMs: number): Response {
+export function valueResponse(request: Request, value: FoundValue, clock: Pick<Clock, "nowMs">): Response {
+  const asked = request.headers;
   const etag = etagOf(value.version);
-  checkPreconditions(request.headers, etag, value.version.wallMs);
+  checkPreconditions(asked, etag, value.version.wallMs);
   const headers = commonHeaders(value, etag);
-  if (isNotModified(request.headers, etag, value.version.wallMs)) {
+  if (isNotModified(asked, etag, value.version.wallMs)) {
     return new Response(null, { status: STATUS_CODE.NotModified, headers });
   }
-  const range = rangeOf(request, value, etag, nowMs);
   headers["content-type"] = value.contentType;
-  headers["accept-ranges"] = "bytes";
-  headers["repr-digest"] = `sha-256=:${encodeBase64(value.sha256)}:`;
-  headers["content-length"] = `${range === undefined ? value.valueBytes : range.end - range.start}`;
-  if (range !== undefined) {
-    headers["content-range"] = `bytes ${range.start}-${range.end - 1}/${value.valueBytes}`;
+  if (value.bytes === undefined || wantsDigest(asked)) {
+    headers["repr-digest"] = `sha-256=:${encodeBase64(value.sha256)}:`;
   }
-  return new Response(request.method === "HEAD" ? null : bodyOf(value, range), {
-    status: range === undefined ? STATUS_CODE.OK : STATUS_CODE.PartialContent,
-    headers,
-  });
+  const isHead = request.method === "HEAD";
+  const range = isHead ? undefined : rangeOf(asked, value, etag, clock);
+  if (range !== undefined) return partResponse(value, range, headers);
+  if (value.bytes === undefined) headers["accept-ranges"] = "bytes";
+  if (value.bytes === undefined || isHead) headers["content-length"] = `${value.valueBytes}`;
+  return new Response(isHead ? null : bodyOf(value), { headers });
+}
+
+function partResponse(value: FoundValue, range: ByteRange, headers: Record<string, string>): Response {
+  headers["accept-ranges"] = "bytes";
+  headers["content-length"] = `${range.end - range.start}`;
+  headers["content-range"] = `bytes ${range.start}-${range.end - 1}/${value.valueBytes}`;
+  return new Response(bodyOf(value, range), { status: STATUS_CODE.PartialContent, headers });
 }
 
 function commonHeaders(value: FoundValue, etag: string): Record<string, string> {
-  return {
+  const headers: Record<string, string> = {
     "etag": etag,
     "last-modified": httpDate(value.version.wallMs),
     "cache-control": "no-cache",
-    ...(value.expiresMs === undefined ? {} : { expires: httpDate(value.expiresMs) }),
     "x-content-type-options": "nosniff",
-    "content-security-policy": VALUE_POLICY,
   };
+  if (value.expiresMs !== undefined) headers["expires"] = httpDate(value.expiresMs);
+  if (!INERT_TYPES.has(value.contentType)) headers["content-security-policy"] = VALUE_POLICY;
+  return headers;
 }
 
-function bodyOf(value: FoundValue, range: ByteRange | undefined): BodyInit {
+/** Whether `Want-Repr-Digest` (RFC 9530) names SHA-256 with a preference that is not zero. */
+function wantsDigest(asked: Headers): boolean {
+  const wanted = asked.get("want-repr-digest");
+  return wanted !== null && /(?:^|[,\s])sha-256\s*=\s*(?:[1-9]|10)\s*(?:$|[,;])/.test(wanted);
+}
+
+function bodyOf(value: FoundValue, range?: ByteRange): BodyInit {
   if (value.bytes === undefined) return value.stream(range);
   const part = range === undefined ? value.bytes : value.bytes.subarray(range.start, range.end);
   return part as Uint8Array<ArrayBuffer>;
@@ -81,9 +113,14 @@ function isNotModified(headers: Headers, etag: string, wallMs: number): boolean 
   return wholeSecondsMs(wallMs) <= dateMs(headers.get("if-modified-since"), -Infinity);
 }
 
-function rangeOf(request: Request, value: FoundValue, etag: string, nowMs: number): ByteRange | undefined {
-  const header = request.method === "GET" ? request.headers.get("range") : null;
-  if (header === null || !isSameFor(request.headers.get("if-range"), etag, value.version.wallMs, nowMs)) {
+function rangeOf(
+  asked: Headers,
+  value: FoundValue,
+  etag: string,
+  clock: Pick<Clock, "nowMs">,
+): ByteRange | undefined {
+  const header = asked.get("range");
+  if (header === null || !isSameFor(asked.get("if-range"), etag, value.version.wallMs, clock.nowMs())) {
     return undefined;
   }
   const range = parseRange(header, value.valueBytes);
@@ -105,7 +142,13 @@ function isSameFor(header: string | null, etag: string, wallMs: number, nowMs: n
 }
 
 function httpDate(ms: number): string {
-  return new Date(ms).toUTCString();
+  const second = Math.floor(ms / 1000);
+  const known = DATES.get(second);
+  if (known !== undefined) return known;
+  const date = new Date(ms).toUTCString();
+  if (DATES.size >= MAX_DATES) DATES.clear();
+  DATES.set(second, date);
+  return date;
 }
 
 /** Dates in headers have whole seconds. */

@@ -7,12 +7,17 @@ export class Drain {
   #underWay = 0;
   #ended: PromiseWithResolvers<void> | undefined;
 
-  /** Answers a request, unless the end has come. */
-  async run(answer: () => Promise<Response>): Promise<Response> {
+  /** Answers a request, unless the end has come. An answer that is there at once is never under way. */
+  run(answer: () => Response | Promise<Response>): Response | Promise<Response> {
     if (this.#ended !== undefined) return stopping();
+    const answered = answer();
+    return answered instanceof Promise ? this.#counted(answered) : answered;
+  }
+
+  async #counted(answered: Promise<Response>): Promise<Response> {
     this.#underWay++;
     try {
-      return await answer();
+      return await answered;
     } finally {
       this.#underWay--;
       this.#settle();

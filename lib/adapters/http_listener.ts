@@ -1,8 +1,14 @@
 import { sentence } from "../core/errors.ts";
 import { Drain } from "./drain.ts";
 
-/** Answers a request; `remoteAddress` is the IP address of who asks. */
-export type Handler = (request: Request, info: { readonly remoteAddress?: string }) => Promise<Response>;
+/** Answers a request, at once where it can: a promise costs the server more than a small answer. */
+export type Handler = (request: Request, sender: Sender) => Response | Promise<Response>;
+
+/** Who sent a request; to be asked before the answer is given. */
+export interface Sender {
+  /** Its IP address, as far as the server knows. */
+  readonly address: string | undefined;
+}
 
 /** Where a server listens. */
 export interface ListenAddress {
@@ -16,6 +22,19 @@ export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
+/** Looks the address up when it is asked for: hardly any request is logged. */
+class SenderOf implements Sender {
+  readonly #info: Deno.ServeHandlerInfo<Deno.NetAddr>;
+
+  constructor(info: Deno.ServeHandlerInfo<Deno.NetAddr>) {
+    this.#info = info;
+  }
+
+  get address(): string {
+    return this.#info.remoteAddr.hostname;
+  }
+}
+
 /** A server over HTTP, on one address or two. */
 export class HttpListener {
   readonly #drain = new Drain();
@@ -27,7 +46,10 @@ export class HttpListener {
    * @throws {ListenError} If it cannot.
    */
   constructor(address: ListenAddress, handler: Handler) {
-    this.#servers = listen(address, (request, info) => this.#drain.run(() => handler(request, info)));
+    this.#servers = listen(
+      address,
+      (request, info) => this.#drain.run(() => handler(request, new SenderOf(info))),
+    );
   }
 
   /**
@@ -44,15 +66,16 @@ export class HttpListener {
 }
 
 /** A machine without IPv6 has only the first of the loopback addresses. */
-function listen({ host, port }: ListenAddress, handler: Handler): Deno.HttpServer[] {
+function listen(
+  { host, port }: ListenAddress,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+): Deno.HttpServer[] {
   const hosts = host === "localhost" ? ["127.0.0.1", "::1"] : [host];
   const servers: Deno.HttpServer[] = [];
   for (const hostname of hosts) {
     try {
       const options = { hostname, port, onListen: () => {} };
-      servers.push(
-        Deno.serve(options, (request, info) => handler(request, { remoteAddress: info.remoteAddr.hostname })),
-      );
+      servers.push(Deno.serve(options, handler));
     } catch (error) {
       if (hostname === "::1" && !(error instanceof Deno.errors.AddrInUse)) continue;
       throw explained(host, port, error);

@@ -13,7 +13,7 @@ import { endedIfDue } from "./expiry.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
 import { preferred, QuorumReader, type ReadStrength } from "./quorum_reader.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
-import type { WriteConsistency, Written } from "./service.ts";
+import type { Client, WriteConsistency, Written } from "./service.ts";
 import { Stamper } from "./stamper.ts";
 import { type WriteLimits, writeStrongly } from "./strong.ts";
 import { survey } from "./survey.ts";
@@ -58,13 +58,13 @@ export interface CoordinatorDeps {
 /** Options of a write. */
 export interface WriteOptions {
   readonly consistency?: WriteConsistency | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly client?: Client | undefined;
 }
 
 /** Options of a read that asks more than one owner. */
 export interface QuorumReadOptions {
   readonly consistency?: ReadStrength;
-  readonly signal?: AbortSignal | undefined;
+  readonly client?: Client | undefined;
 }
 
 /** Serves one client's request against the owners of its key. */
@@ -96,12 +96,12 @@ export class Coordinator {
   async write(
     place: Place,
     make: RecordMaker,
-    { consistency = "quorum", signal }: WriteOptions = {},
+    { consistency = "quorum", client }: WriteOptions = {},
   ): Promise<Written> {
     const deadlineMs = this.#deps.clock.monotonicMs() + REQUEST_TIMEOUT_MS;
-    const limits = { deadlineMs, signal };
+    const limits = { deadlineMs, client };
     if (consistency !== "strong") return await this.#writeRestamping(place, make, consistency, limits);
-    const underLiveLayouts = <T>(work: () => Promise<T>) => this.underLiveLayouts(work, signal);
+    const underLiveLayouts = <T>(work: () => Promise<T>) => this.underLiveLayouts(work, client);
     const deps = { ...this.#deps, stamper: this.#stamper, underLiveLayouts };
     return await writeStrongly(deps, place, make, limits);
   }
@@ -110,13 +110,13 @@ export class Coordinator {
     place: Place,
     make: RecordMaker,
     consistency: "quorum" | "all",
-    { deadlineMs, signal }: WriteLimits,
+    { deadlineMs, client }: WriteLimits,
   ): Promise<Written> {
     const { keeper, clock } = this.#deps;
     let existed = false;
     let above: Version | undefined;
     // A node that has just started may be far ahead unawares, and would take its own stamp for a good one.
-    let quorumMs = this.#stamper.isBlind ? await this.#quorumMs(place, signal) : undefined;
+    let quorumMs = this.#stamper.isBlind ? await this.#quorumMs(place, client) : undefined;
     for (;;) {
       const { live } = keeper;
       const { version, mode } = this.#stamper.issue(above, quorumMs);
@@ -127,14 +127,14 @@ export class Coordinator {
       const end = await writeRound(this.#deps, round);
       existed ||= end.existed;
       if (end.kind === "written") return writtenAs(record, end.acknowledged, existed);
-      const late = clock.monotonicMs() >= deadlineMs || signal?.aborted === true;
+      const late = clock.monotonicMs() >= deadlineMs || client?.signal.aborted === true;
       if (end.kind === "failed" || late) throw end.error;
       this.retries[RETRY_OF[end.kind]]++;
       // Never below its own first stamp: that may be on an owner already.
       above = "above" in end ? end.above : version;
       if (end.kind === "mismatch") await clock.sleep(CATCH_UP_MS);
       if (end.kind !== "ahead") continue;
-      quorumMs = await this.#quorumMs(place, signal);
+      quorumMs = await this.#quorumMs(place, client);
       if (quorumMs === undefined) throw end.error;
     }
   }
@@ -149,7 +149,7 @@ export class Coordinator {
    */
   read(
     place: Place,
-    { consistency = "quorum", signal }: QuorumReadOptions = {},
+    { consistency = "quorum", client }: QuorumReadOptions = {},
   ): Promise<QuorumRead | undefined> {
     const { keeper } = this.#deps;
     const once = (live: LiveLayouts) =>
@@ -158,18 +158,18 @@ export class Coordinator {
       const { live } = keeper;
       return endedIfDue(this.#deps, place, () => once(live));
     };
-    return this.underLiveLayouts(attempt, signal);
+    return this.underLiveLayouts(attempt, client);
   }
 
   /** Does `work`, which reads, again while it meets nodes that live by other layouts; both sides catch up meanwhile. */
-  async underLiveLayouts<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async underLiveLayouts<T>(work: () => Promise<T>, client?: Client): Promise<T> {
     const { clock } = this.#deps;
     const deadline = clock.monotonicMs() + REQUEST_TIMEOUT_MS;
     for (;;) {
       try {
         return await work();
       } catch (error) {
-        if (!isLayoutMismatch(error) || clock.monotonicMs() >= deadline || signal?.aborted === true) {
+        if (!isLayoutMismatch(error) || clock.monotonicMs() >= deadline || client?.signal.aborted === true) {
           throw error;
         }
         this.retries.layout++;
@@ -214,10 +214,10 @@ export class Coordinator {
   }
 
   /** What the clocks of a quorum have reached; `undefined` where too few owners answer. */
-  async #quorumMs(place: Place, signal: AbortSignal | undefined): Promise<number | undefined> {
+  async #quorumMs(place: Place, client: Client | undefined): Promise<number | undefined> {
     const { keeper, peers } = this.#deps;
     try {
-      return (await this.underLiveLayouts(() => survey(peers, keeper.live, place), signal)).quorumMs;
+      return (await this.underLiveLayouts(() => survey(peers, keeper.live, place), client)).quorumMs;
     } catch {
       return undefined;
     }

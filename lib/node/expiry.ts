@@ -117,7 +117,7 @@ export class Expiry {
   async #end({ partition, key }: Place, signal: AbortSignal): Promise<void> {
     const { coordinator, background } = this.#deps;
     try {
-      await coordinator.read({ partition, key }, { signal });
+      await coordinator.read({ partition, key }, { client: { signal } });
       background.expiry.advance();
     } catch (error) {
       signal.throwIfAborted();

@@ -1,7 +1,7 @@
 import { DhtError, sentence } from "../core/errors.ts";
 import { isDue } from "../core/expiry.ts";
 import type { Version } from "../core/hlc.ts";
-import { addressOf } from "../core/layout.ts";
+import { addressOf, ownsInBase } from "../core/layout.ts";
 import type { Plan, PlannedChange } from "../core/plan.ts";
 import { headOf } from "../core/record.ts";
 import { purge } from "./balance.ts";
@@ -23,6 +23,7 @@ import type {
   KeyPage,
   Metric,
   NodeService,
+  PutBody,
   PutOptions,
   RequestOptions,
   RingView,
@@ -93,23 +94,22 @@ export class DhtNode implements NodeService {
     await this.#deps.storage.close();
   }
 
-  async put(
-    key: string,
-    body: ReadableStream<Uint8Array> | undefined,
-    options: PutOptions,
-  ): Promise<Written> {
-    return await this.#services.values.put(this.#place(key), body, options);
+  // deno-lint-ignore require-await -- what it throws rejects
+  async put(key: string, body: PutBody, options: PutOptions): Promise<Written> {
+    return this.#services.values.put(this.#place(key), body, options);
   }
 
   async get(
     key: string,
-    { consistency, signal }: RequestOptions & { readonly consistency: Consistency },
+    { consistency, client }: RequestOptions & { readonly consistency: Consistency },
   ): Promise<FoundValue | undefined> {
     const place = this.#place(key);
     const { keeper, storage, values, coordinator } = this.#services;
     if (consistency !== "one" && consistency !== "local") {
-      return values.found(place, await coordinator.read(place, { consistency, signal }));
+      return values.found(place, await coordinator.read(place, { consistency, client }));
     }
+    const now = this.#foundNow(place, consistency);
+    if (now !== "unknown") return now;
     if (consistency === "one") {
       return values.found(place, this.#unlessDue(await coordinator.readOne(place)));
     }
@@ -118,9 +118,28 @@ export class DhtNode implements NodeService {
     return values.found(place, this.#unlessDue(own));
   }
 
+  getNow(key: string, consistency: Consistency): FoundValue | undefined | "unknown" {
+    if (consistency !== "one" && consistency !== "local") return "unknown";
+    return this.#foundNow(this.#place(key), consistency);
+  }
+
+  /** What a read of one owner finds, if this node is the one it asks first and its memory knows. */
+  #foundNow(place: Place, consistency: "one" | "local"): FoundValue | undefined | "unknown" {
+    const { keeper, storage, values } = this.#services;
+    const { live, selfId } = keeper;
+    // Who is only about to own the key may have leftovers of what was deleted long ago.
+    if (consistency === "one" && !ownsInBase(live, place.partition, selfId)) return "unknown";
+    const record = storage.readNow(place.key);
+    if (record === "unknown") return record;
+    // Another owner may have what this one has missed.
+    if (record === undefined) return consistency === "one" ? "unknown" : undefined;
+    return values.found(place, this.#unlessDue({ record, source: selfId, holders: [selfId], live }));
+  }
+
   /** Who asks one owner goes by this node's clock. */
   #unlessDue(read: QuorumRead | undefined): QuorumRead | undefined {
-    return read !== undefined && isDue(headOf(read.record), this.#deps.clock.nowMs()) ? undefined : read;
+    if (read?.record.kind !== "value" || read.record.expiresMs === undefined) return read;
+    return isDue(headOf(read.record), this.#deps.clock.nowMs()) ? undefined : read;
   }
 
   async delete(key: string, options: DeleteOptions): Promise<Written> {
@@ -133,7 +152,7 @@ export class DhtNode implements NodeService {
   ): Promise<KeyPage> {
     this.#assertServing();
     const list = () => listKeys(this.#services, options);
-    return await this.#services.coordinator.underLiveLayouts(list, options.signal);
+    return await this.#services.coordinator.underLiveLayouts(list, options.client);
   }
 
   async localVersion(key: string): Promise<Version | undefined> {

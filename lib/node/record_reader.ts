@@ -86,6 +86,11 @@ export class RecordReader {
     this.#damage = damage;
   }
 
+  /** The record of a key if memory alone tells; "unknown" where `read` has to be asked. */
+  readNow(key: string): StoredRecord | undefined | "unknown" {
+    return this.#damage.has(key) ? "unknown" : this.#tables.record(key);
+  }
+
   /** @throws {DhtError} "corrupt_value" where the record or its bytes are damaged. */
   async read(partition: number, key: string): Promise<StoredRecord | undefined> {
     if (this.#damage.has(key)) throw this.#damaged({ partition, key });

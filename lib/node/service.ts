@@ -6,11 +6,23 @@ import type { Version } from "../core/hlc.ts";
 import type { Plan, PlannedChange } from "../core/plan.ts";
 import type { BackgroundView } from "./background.ts";
 
+/** Who is to be answered, as a `Request` tells it. */
+export interface Client {
+  /**
+   * Aborted when the client has gone; the request then ends as soon as it can. To be looked at only where that
+   * matters: making one costs more than the rest of a small read. Where it is made after the client has gone, it
+   * is aborted a moment later.
+   */
+  readonly signal: AbortSignal;
+}
+
 /** Options every request of a client takes. */
 export interface RequestOptions {
-  /** Aborted when the client has gone; the request then ends as soon as it can. */
-  readonly signal?: AbortSignal;
+  readonly client?: Client | undefined;
 }
+
+/** What is to be stored: all of it, or a stream; nothing is a value of no bytes. */
+export type PutBody = Uint8Array | ReadableStream<Uint8Array> | undefined;
 
 /** Options of a put. */
 export interface PutOptions extends RequestOptions {
@@ -47,7 +59,7 @@ export interface FoundValue {
   /** SHA-256 of the whole value. */
   readonly sha256: Uint8Array;
   /** When it will be no more, in milliseconds since 1970; absent: it stays. */
-  readonly expiresMs?: number;
+  readonly expiresMs?: number | undefined;
   /** The bytes, where the value is small; already verified. */
   readonly bytes?: Uint8Array;
   /**
@@ -221,16 +233,14 @@ export interface JoinRequest {
  * `undefined`. Keys are already checked: 1 to 1,024 bytes of UTF-8.
  */
 export interface NodeService {
-  /** Stores a value, streamed from `body`; at most a few chunks of it are in memory at a time. */
-  put(
-    key: string,
-    body: ReadableStream<Uint8Array> | undefined,
-    options: PutOptions,
-  ): Promise<Written>;
+  /** Stores a value: bytes, or what `body` streams, of which at most a few chunks are in memory at a time. */
+  put(key: string, body: PutBody, options: PutOptions): Promise<Written>;
   get(
     key: string,
     options: RequestOptions & { readonly consistency: Consistency },
   ): Promise<FoundValue | undefined>;
+  /** What `get` would answer, where this node's memory alone tells; "unknown" where it does not. */
+  getNow(key: string, consistency: Consistency): FoundValue | undefined | "unknown";
   /** Deletes a key, whether it is there or not. */
   delete(key: string, options: DeleteOptions): Promise<Written>;
   /** Keys beginning with `prefix` that sort after `after`. 1 <= limit <= 1,000. */

@@ -166,6 +166,11 @@ export class Storage {
     }));
   }
 
+  /** What `read` would give, if memory alone tells; "unknown" where `read` has to be asked. */
+  readNow(key: string): StoredRecord | undefined | "unknown" {
+    return this.#closing === undefined && !this.#store.lost ? this.#reader.readNow(key) : "unknown";
+  }
+
   /** The record of a key; its bytes are verified. @throws {DhtError} "corrupt_value" where they are damaged. */
   async read(partition: number, key: string): Promise<StoredRecord | undefined> {
     this.#assertServing();

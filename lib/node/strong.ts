@@ -26,7 +26,7 @@ import { writeNeeds } from "../core/layout.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Place, RecordMaker } from "./coordinator.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
-import type { Written } from "./service.ts";
+import type { Client, Written } from "./service.ts";
 import type { Stamper } from "./stamper.ts";
 import { survey } from "./survey.ts";
 import { writeRound, type WriteRoundDeps, writtenAs } from "./write_round.ts";
@@ -49,7 +49,7 @@ export interface StrongWriteDeps extends WriteRoundDeps {
 export interface WriteLimits {
   /** By the monotonic clock. */
   readonly deadlineMs: number;
-  readonly signal: AbortSignal | undefined;
+  readonly client: Client | undefined;
 }
 
 /**
@@ -73,7 +73,7 @@ export async function writeStrongly(
     const round = { live, needs, place, record, mode: "admitted", greater: "acknowledged" } as const;
     const end = await writeRound(deps, round);
     if (end.kind === "written") return writtenAs(record, end.acknowledged, known.hasValue);
-    const late = clock.monotonicMs() >= limits.deadlineMs || limits.signal?.aborted === true;
+    const late = clock.monotonicMs() >= limits.deadlineMs || limits.client?.signal.aborted === true;
     if (late || (end.kind !== "mismatch" && end.kind !== "unsettled")) throw end.error;
     await clock.sleep(end.kind === "mismatch" ? CATCH_UP_MS : SETTLE_MS);
   }

@@ -9,7 +9,7 @@ import { ChunkReader } from "./chunk_reader.ts";
 import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
-import type { ByteRange, FoundValue, PutOptions, Written } from "./service.ts";
+import type { ByteRange, FoundValue, PutBody, PutOptions, Written } from "./service.ts";
 import { ValueUpload } from "./value_upload.ts";
 
 /** Large values being written through this node at the same time; more are refused as "overloaded". */
@@ -18,6 +18,8 @@ const MAX_UPLOADS = 64;
 const MESSAGES_PER_UPLOAD = 4;
 /** Messages of all large values that may, where these are more than one each: it bounds what they take of memory. */
 const MESSAGES_UNDER_WAY = 16;
+
+const NO_BYTES = new Uint8Array();
 
 /** What reading and writing values needs of its node. */
 export interface ValuesDeps {
@@ -41,20 +43,32 @@ export class Values {
    * Stores a value. Short ones travel inside their record; long ones go to all
    * owners chunk by chunk as they arrive, and become visible with the record, which is written last.
    */
-  async put(
+  put(place: Place, body: PutBody, options: PutOptions): Promise<Written> {
+    if (body === undefined) return this.#putSmall(place, NO_BYTES, options);
+    if (!(body instanceof Uint8Array)) return this.#putStream(place, body, options);
+    if (body.length <= INLINE_MAX_BYTES) return this.#putSmall(place, body, options);
+    return this.#putStream(place, streamOf(body), options);
+  }
+
+  async #putStream(
     place: Place,
-    body: ReadableStream<Uint8Array> | undefined,
+    body: ReadableStream<Uint8Array>,
     options: PutOptions,
   ): Promise<Written> {
     const reader = new ByteReader(body);
     try {
       const start = await reader.read(INLINE_MAX_BYTES + 1);
       if (start.length > INLINE_MAX_BYTES) return await this.#putLarge(place, start, reader, options);
-      const head = { kind: "value", valueBytes: start.length, sha256: sha256(start) } as const;
-      return await this.#writeRecord(place, { ...head, body: { kind: "inline", bytes: start } }, options);
+      return await this.#putSmall(place, start, options);
     } finally {
       await reader.release();
     }
+  }
+
+  #putSmall(place: Place, bytes: Uint8Array, options: PutOptions): Promise<Written> {
+    const body = { kind: "inline", bytes } as const;
+    const value = { kind: "value", valueBytes: bytes.length, sha256: sha256(bytes), body } as const;
+    return this.#writeRecord(place, value, options);
   }
 
   /** Turns what a read found into something to be streamed; `undefined` for a deletion. */
@@ -62,18 +76,13 @@ export class Values {
     if (read === undefined || read.record.kind === "tombstone") return undefined;
     const { record } = read;
     const { version, valueBytes, contentType, sha256, body, expiresMs } = record;
-    const head = {
-      version,
-      valueBytes,
-      contentType,
-      sha256,
-      ...(expiresMs === undefined ? {} : { expiresMs }),
-    };
     if (body.kind === "inline") {
-      const stream = (range?: ByteRange) => streamOf(body.bytes.subarray(range?.start ?? 0, range?.end));
-      return { ...head, bytes: body.bytes, stream };
+      const { bytes } = body;
+      const stream = (range?: ByteRange) => streamOf(bytes.subarray(range?.start ?? 0, range?.end));
+      return { version, valueBytes, contentType, sha256, expiresMs, bytes, stream };
     }
-    return { ...head, stream: (range) => new ChunkReader(this.#deps, place, record, read).stream(range) };
+    const stream = (range?: ByteRange) => new ChunkReader(this.#deps, place, record, read).stream(range);
+    return { version, valueBytes, contentType, sha256, expiresMs, stream };
   }
 
   async #putLarge(
@@ -91,7 +100,7 @@ export class Values {
     this.#uploads++;
     const upload = new ValueUpload(this.#deps, place, {
       live: this.#deps.keeper.live,
-      signal: options.signal,
+      signal: options.client?.signal,
       window: () => windowOf(this.#uploads),
     });
     try {
@@ -110,12 +119,12 @@ export class Values {
   async #writeRecord(
     place: Place,
     value: Omit<ValueRecord, "version" | "contentType" | "expiresMs">,
-    { contentType, ttlSeconds, consistency, signal }: PutOptions,
+    { contentType, ttlSeconds, consistency, client }: PutOptions,
   ): Promise<Written> {
     const { coordinator, clock } = this.#deps;
     const expiry = ttlSeconds === undefined ? {} : { expiresMs: clock.nowMs() + 1_000 * ttlSeconds };
     const make = (version: Version) => ({ ...value, contentType, version, ...expiry });
-    return { ...await coordinator.write(place, make, { signal, consistency }), ...expiry };
+    return { ...await coordinator.write(place, make, { client, consistency }), ...expiry };
   }
 }
 

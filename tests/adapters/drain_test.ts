@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Drain } from "../../lib/adapters/drain.ts";
 
 Deno.test("drain given a request under way, when ended, then waits for its answer and refuses the next", async () => {
@@ -19,6 +19,6 @@ Deno.test("drain given a request under way, when ended, then waits for its answe
 
 Deno.test("drain given a request that failed, when ended, then is at its end at once", async () => {
   const drain = new Drain();
-  await drain.run(() => Promise.reject(new Error("broken"))).catch(() => {});
+  await assertRejects(async () => await drain.run(() => Promise.reject(new Error("broken"))));
   await drain.end();
 });

@@ -200,7 +200,7 @@ function strongly(fake: FakePeers, stamped: (Version | undefined)[] = []) {
     clock: { nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve() },
     underLiveLayouts: (work) => work(),
   };
-  const limits = { deadlineMs: 1_000, signal: undefined };
+  const limits = { deadlineMs: 1_000, client: undefined };
   const make = (own: Version) => ({ kind: "tombstone", version: own, expired: false }) as const;
   return writeStrongly(deps, { partition: 0, key: "k" }, make, limits);
 }

@@ -14,6 +14,7 @@ import type {
   Metric,
   NodeService,
   NodeView,
+  PutBody,
   PutOptions,
   RequestOptions,
   RingView,
@@ -58,11 +59,11 @@ export class FakeNode implements NodeService {
 
   async put(
     key: string,
-    body: ReadableStream<Uint8Array> | undefined,
+    body: PutBody,
     options: PutOptions,
   ): Promise<Written> {
     this.#failIfTold("put");
-    const bytes = body === undefined ? new Uint8Array() : await new Response(body).bytes();
+    const bytes = body === undefined ? new Uint8Array() : await new Response(body as BodyInit).bytes();
     const existed = this.held.has(key);
     const version = this.#stamp();
     const { contentType, ttlSeconds } = options;
@@ -83,6 +84,10 @@ export class FakeNode implements NodeService {
       const held = this.held.get(key);
       return held === undefined ? undefined : found(held);
     });
+  }
+
+  getNow(_key: string, _consistency: Consistency): FoundValue | undefined | "unknown" {
+    return "unknown";
   }
 
   delete(key: string, { consistency = "quorum" }: DeleteOptions): Promise<Written> {

@@ -89,11 +89,16 @@ export class Api {
   }
 
   /** Sends a request with exactly this path, as a client that normalises nothing would. */
-  send(method: string, path: string, options: SendOptions = {}): Promise<Response> {
+  async send(method: string, path: string, options: SendOptions = {}): Promise<Response> {
+    return await this.handle(method, path, options);
+  }
+
+  /** The same, as the server sees it: an answer that is there at once is no promise. */
+  handle(method: string, path: string, options: SendOptions = {}): Response | Promise<Response> {
     const { authority = "localhost:50140", ...init } = options;
     const request = new Request("http://localhost/", { ...init, method });
     Object.defineProperty(request, "url", { value: `http://${authority}${path}` });
-    return this.#handle(request, { remoteAddress: "127.0.0.1" });
+    return this.#handle(request, { address: "127.0.0.1" });
   }
 
   /** Puts a text, to be there for a test. */

@@ -2,7 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { PEER_PATH } from "../../lib/api.ts";
 import { DhtError } from "../../lib/core/errors.ts";
 import { PEER_MESSAGE_MAX_BYTES } from "../../routes/replica.ts";
-import { BodyWatch, STALL_MS } from "../../routes/request_body.ts";
+import { INLINE_MAX_BYTES } from "../../lib/core/record.ts";
+import { BodyWatch, STALL_MS, SWEEP_MS } from "../../routes/request_body.ts";
 import { Api, ManualClock, problemOf, settle } from "./fixture.ts";
 
 /** A body whose bytes arrive when the test says so. */
@@ -51,6 +52,7 @@ Deno.test("PUT given a slow body, when a byte arrives every 29 seconds, then it 
   }
   body.close();
   assertEquals((await (await answer).json()).size, 10);
+  await api.clock.pass(SWEEP_MS);
   assertEquals(api.clock.sleeping, 0);
 });
 
@@ -83,13 +85,14 @@ Deno.test("bodies given two, when one stalls, then the other goes on", async () 
   assertEquals((await kept)?.done, false);
   quick.close();
   assertEquals((await readers[0]?.read())?.done, true);
+  await clock.pass(SWEEP_MS);
   assertEquals(clock.sleeping, 0);
 });
 
 Deno.test("PUT given a body that breaks off, then the client's failure is told, not what the node made of it", async () => {
   const api = new Api();
   api.node.put = async (_key, stream) => {
-    await new Response(stream).bytes().catch(() => {});
+    await new Response(stream as BodyInit).bytes().catch(() => {});
     throw new DhtError("store_failed", "Cannot write");
   };
   const body = slowBody();
@@ -105,7 +108,64 @@ Deno.test("PUT given a node that fails before the end of the body, then no watch
   const api = new Api();
   api.node.failures.set("put", new DhtError("disk_full", "Cannot write"));
   assertEquals((await api.send("PUT", "/keys/a", { body: slowBody().stream })).status, 507);
+  await api.clock.pass(SWEEP_MS);
   assertEquals(api.clock.sleeping, 0);
+});
+
+const SMALL = { "content-length": "10" };
+
+Deno.test("PUT given a small length and a body that stalls, when 30 seconds pass without a byte, then 408", async () => {
+  const api = new Api();
+  const body = slowBody();
+  const answer = api.send("PUT", "/keys/a", { body: body.stream, headers: SMALL });
+  body.send("half");
+  await settle();
+  await api.clock.pass(STALL_MS - 1);
+  body.send("more");
+  await settle();
+  await api.clock.pass(STALL_MS);
+  const response = await answer;
+  const problem = await problemOf(response);
+  assertEquals([response.status, problem.code, problem["receivedBytes"]], [408, "body_stalled", 8]);
+  assertEquals([api.node.calls, api.clock.sleeping], [[], 0]);
+});
+
+Deno.test("PUT given a small length and a body that breaks off, then 408 and the node is not asked", async () => {
+  const api = new Api();
+  const body = slowBody();
+  const answer = api.send("PUT", "/keys/a", { body: body.stream, headers: SMALL });
+  body.send("half");
+  await settle();
+  body.broken(new TypeError("resource unavailable"));
+  const response = await answer;
+  assertEquals([response.status, (await problemOf(response)).code], [408, "body_stalled"]);
+  assertEquals([api.node.calls, api.log.events], [[], []]);
+});
+
+Deno.test("PUT given a small length, then the node is given bytes; given a long one or none, a stream", async () => {
+  const api = new Api();
+  const given: string[] = [];
+  const put = api.node.put.bind(api.node);
+  api.node.put = (key, body, options) => {
+    given.push(body instanceof Uint8Array ? "bytes" : "stream");
+    return put(key, body, options);
+  };
+  for (const length of [`${INLINE_MAX_BYTES}`, `${INLINE_MAX_BYTES + 1}`, undefined]) {
+    const headers = length === undefined ? {} : { "content-length": length };
+    const parts = ["0123", "456789"].map((text) => new TextEncoder().encode(text));
+    const response = await api.send("PUT", "/keys/a", { body: ReadableStream.from(parts), headers });
+    assertEquals((await response.json()).size, 10);
+    assertEquals(await (await api.send("GET", "/keys/a")).text(), "0123456789");
+  }
+  assertEquals(given, ["bytes", "stream", "stream"]);
+});
+
+Deno.test("PUT given a small length and more than that, then 413 and nothing is stored", async () => {
+  const api = new Api();
+  const body = ReadableStream.from([new Uint8Array(INLINE_MAX_BYTES), new Uint8Array(1)]);
+  const response = await api.send("PUT", "/keys/a", { body, headers: SMALL });
+  assertEquals([response.status, (await problemOf(response)).code], [413, "body_too_large"]);
+  assertEquals(api.node.held.size, 0);
 });
 
 Deno.test("POST to the peer path given a message, then the node's answer as bytes", async () => {

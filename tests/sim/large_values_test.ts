@@ -109,7 +109,7 @@ Deno.test("put() given a large value whose client hangs up while an owner is sil
     sim.network.cut([silent!.address], [host!.address]);
     const client = new AbortController();
     const body = bodyOf(makePayload("given up", 100_000));
-    const put = nodeAt(host!).put("a", body, { contentType: "text/plain", signal: client.signal });
+    const put = nodeAt(host!).put("a", body, { contentType: "text/plain", client });
     await sim.sleep(1_000);
     client.abort(new Error("The client has gone"));
     assertEquals((await assertRejects(() => put, DhtError)).code, "upload_incomplete");

@@ -1,6 +1,6 @@
 import { DhtError } from "../../lib/core/errors.ts";
 import { concatChunks } from "../../lib/node/byte_reader.ts";
-import type { FoundValue, Written } from "../../lib/node/service.ts";
+import type { Client, FoundValue, Written } from "../../lib/node/service.ts";
 import { History, type Operation, type Outcome } from "./history.ts";
 import type { Host, SimProcess } from "./host.ts";
 import { bodyOf, makePayload, readPayload } from "./payload.ts";
@@ -109,18 +109,19 @@ export class Workload {
     const payload = makePayload(value, options.bytes ?? 40);
     const expiry = options.ttlSeconds === undefined ? {} : { ttlSeconds: options.ttlSeconds };
     const operation = { client, kind: "put", key, value, expires: options.ttlSeconds !== undefined } as const;
-    return await this.#write(operation, options.host, (process, signal) => {
+    return await this.#write(operation, options.host, (process, connection) => {
       const { node } = process.running!;
       const consistency = this.#consistencyOf(key);
-      const how = { contentType: "application/octet-stream", consistency, signal, ...expiry };
+      const how = { contentType: "application/octet-stream", consistency, client: connection, ...expiry };
       return node.put(key, bodyOf(payload), how);
     });
   }
 
   /** One delete. */
   async delete(client: string, key: string, options: { host?: Host } = {}): Promise<Operation> {
-    return await this.#write({ client, kind: "delete", key }, options.host, (process, signal) => {
-      return process.running!.node.delete(key, { consistency: this.#consistencyOf(key), signal });
+    return await this.#write({ client, kind: "delete", key }, options.host, (process, connection) => {
+      const how = { consistency: this.#consistencyOf(key), client: connection };
+      return process.running!.node.delete(key, how);
     });
   }
 
@@ -176,7 +177,7 @@ export class Workload {
   async #write(
     call: Pick<Operation, "client" | "kind" | "key" | "value" | "expires">,
     chosen: Host | undefined,
-    work: (process: SimProcess, signal: AbortSignal) => Promise<Written>,
+    work: (process: SimProcess, connection: Client) => Promise<Written>,
   ): Promise<Operation> {
     const process = (chosen ?? this.#pick(call.client))?.process;
     const operation = this.history.begin({ ...call, coordinator: process?.address ?? "nobody" });
@@ -187,7 +188,7 @@ export class Workload {
     const random = this.#randomOf(call.client);
     const patienceMs = random.chance(HANG_UP) ? random.exponential(MEAN_HANG_UP_MS) : WRITE_TIMEOUT_MS;
     try {
-      const { version } = await this.#call(process, patienceMs, (signal) => work(process, signal));
+      const { version } = await this.#call(process, patienceMs, (connection) => work(process, connection));
       this.history.end(operation, { kind: "acknowledged", version });
     } catch (error) {
       const refused = error instanceof DhtError && NOT_WRITTEN.has(error.code);
@@ -199,8 +200,8 @@ export class Workload {
   async #read(client: string, key: string, process: SimProcess): Promise<Operation> {
     const operation = this.history.begin({ client, kind: "get", key, coordinator: process.address });
     try {
-      const outcome = await this.#call(process, READ_TIMEOUT_MS, async (signal) => {
-        const how = { consistency: this.#consistencyOf(key), signal };
+      const outcome = await this.#call(process, READ_TIMEOUT_MS, async (connection) => {
+        const how = { consistency: this.#consistencyOf(key), client: connection };
         return await this.#outcomeOf(await process.running!.node.get(key, how));
       });
       this.history.end(operation, outcome);
@@ -220,7 +221,7 @@ export class Workload {
   }
 
   /** A call over a connection, which breaks when the node dies, and which the client ends in the end. */
-  #call<T>(process: SimProcess, timeoutMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #call<T>(process: SimProcess, timeoutMs: number, work: (connection: Client) => Promise<T>): Promise<T> {
     const connection = new AbortController();
     return new Promise((resolve, reject) => {
       const done = (settle: () => void): void => {
@@ -235,7 +236,7 @@ export class Workload {
       });
       process.onDeath.add(onDeath);
       process.perform(() => {
-        Promise.resolve(connection.signal).then(work).then(
+        Promise.resolve(connection).then(work).then(
           (value) => done(() => resolve(value)),
           (error) => done(() => reject(error)),
         );
