@@ -40,7 +40,7 @@ async function writeBeside(
   const unfinished = besides(target, options.randomHex(6));
   const file = await opened(path, { write: true, createNew: true }, unfinished);
   try {
-    await drain(bytes, file, path, options);
+    await drainToDisk(bytes, file, path, options);
     await failing(path, Deno.rename(unfinished, target));
   } catch (error) {
     await Deno.remove(unfinished).catch(() => {});
@@ -68,7 +68,25 @@ async function findTarget(path: string): Promise<{ readonly path: string; readon
   }
 }
 
-/** Writes all bytes and closes the file. */
+/** Writes all bytes to a file on a disk and closes it: at once, as asking another thread for each piece costs more. */
+async function drainToDisk(
+  bytes: ReadableStream<Uint8Array>,
+  file: Deno.FsFile,
+  path: string,
+  { written }: WholeFileOptions,
+): Promise<void> {
+  using _closed = file;
+  for await (const chunk of bytes) {
+    try {
+      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+    } catch (error) {
+      throw cannotWrite(path, error);
+    }
+    written?.(chunk.length);
+  }
+}
+
+/** Writes all bytes to what is no file, may take its time, and is closed then. */
 async function drain(
   bytes: ReadableStream<Uint8Array>,
   file: Deno.FsFile,

@@ -96,51 +96,95 @@ export function guardedStream(
   source: BodySource,
   observer: Observer = { seen() {}, ended() {} },
 ): ReadableStream<Uint8Array> {
-  const reader = bytes.getReader();
-  let receivedBytes = 0;
+  const guarded = new GuardedBody(bytes, source, observer);
   return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const chunk = await readChunk(reader, source, receivedBytes);
-      if (chunk === undefined) {
-        await observer.ended(receivedBytes);
-        return controller.close();
-      }
-      receivedBytes += chunk.length;
-      observer.seen(chunk);
-      controller.enqueue(chunk);
-    },
-    cancel: (reason) => reader.cancel(reason),
+    start: (controller) => guarded.start(controller),
+    pull: () => guarded.pull(),
+    cancel: (reason) => guarded.cancel(reason),
   }, { highWaterMark: 0 });
 }
 
-async function readChunk(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  { server, clock, idleMs, signal }: BodySource,
-  receivedBytes: number,
-): Promise<Uint8Array | undefined> {
-  const watchdog = new Watchdog(clock, idleMs);
-  try {
-    const { done, value } = await orAborted(reader.read(), [watchdog.signal, ...(signal ? [signal] : [])]);
-    return done ? undefined : value;
-  } catch (error) {
-    await reader.cancel(error).catch(() => {});
-    signal?.throwIfAborted();
-    const reason = watchdog.signal.aborted ? (error as Error).message : "the connection broke";
-    throw new ValueCutShortError(server, receivedBytes, reason, { cause: error });
-  } finally {
-    watchdog.stop();
-  }
-}
+/** One watch for the whole body: one for each of its pieces would cost as much as reading them. */
+class GuardedBody {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #source: BodySource;
+  readonly #observer: Observer;
+  readonly #watchdog: Watchdog;
+  readonly #onAbort = (): void => this.#fail(this.#source.signal?.reason);
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #receivedBytes = 0;
+  #isDone = false;
 
-async function orAborted<T>(promise: Promise<T>, signals: readonly AbortSignal[]): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const listeners = signals.map((signal) => () => reject(signal.reason));
-  signals.forEach((signal, i) => signal.addEventListener("abort", listeners[i]!));
-  try {
-    // Raced even so: a promise that nobody waits for would end the program when it fails, too.
-    for (const signal of signals) if (signal.aborted) reject(signal.reason);
-    return await Promise.race([aborted, promise]);
-  } finally {
-    signals.forEach((signal, i) => signal.removeEventListener("abort", listeners[i]!));
+  constructor(bytes: ReadableStream<Uint8Array>, source: BodySource, observer: Observer) {
+    this.#reader = bytes.getReader();
+    this.#source = source;
+    this.#observer = observer;
+    this.#watchdog = new Watchdog(source.clock, source.idleMs);
+    this.#watchdog.pause();
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const { signal } = this.#source;
+    this.#controller = controller;
+    this.#watchdog.signal.addEventListener("abort", () => {
+      const stalled = this.#watchdog.signal.reason as Error;
+      this.#fail(this.#cutShort(stalled.message, stalled));
+    });
+    signal?.addEventListener("abort", this.#onAbort);
+    if (signal?.aborted) this.#onAbort();
+  }
+
+  async pull(): Promise<void> {
+    this.#watchdog.resume();
+    const read = await this.#reader.read().catch((error) =>
+      this.#fail(
+        this.#source.signal?.aborted
+          ? this.#source.signal.reason
+          : this.#cutShort("the connection broke", error),
+      )
+    );
+    this.#watchdog.pause();
+    if (read === undefined || this.#isDone) return;
+    try {
+      if (read.done) await this.#end();
+      else this.#take(read.value);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async cancel(reason: unknown): Promise<void> {
+    this.#finish();
+    await this.#reader.cancel(reason);
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.#receivedBytes += chunk.length;
+    this.#observer.seen(chunk);
+    this.#controller!.enqueue(chunk);
+  }
+
+  async #end(): Promise<void> {
+    await this.#observer.ended(this.#receivedBytes);
+    if (this.#isDone) return;
+    this.#finish();
+    this.#controller!.close();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isDone) return;
+    this.#finish();
+    this.#controller!.error(error);
+    this.#reader.cancel(error).catch(() => {});
+  }
+
+  #finish(): void {
+    this.#isDone = true;
+    this.#watchdog.stop();
+    this.#source.signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  #cutShort(reason: string, cause: unknown): ValueCutShortError {
+    return new ValueCutShortError(this.#source.server, this.#receivedBytes, reason, { cause });
   }
 }

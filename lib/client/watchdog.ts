@@ -43,6 +43,7 @@ export class Watchdog {
   readonly #expired = new AbortController();
   #lastMs: number;
   #paused = false;
+  #watching = true;
 
   constructor(clock: ClientClock, idleMs: number) {
     this.#clock = clock;
@@ -64,6 +65,9 @@ export class Watchdog {
   resume(): void {
     this.#paused = false;
     this.#lastMs = this.#clock.monotonicMs();
+    if (this.#watching || this.#stopped.signal.aborted) return;
+    this.#watching = true;
+    this.#watch();
   }
 
   /** To be called in the end, whatever happened: it leaves no timer behind. */
@@ -73,8 +77,9 @@ export class Watchdog {
 
   async #watch(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      const idleSinceMs = this.#paused ? this.#clock.monotonicMs() : this.#lastMs;
-      const leftMs = idleSinceMs + this.#idleMs - this.#clock.monotonicMs();
+      // What nobody goes on with leaves no timer behind for ever.
+      if (this.#paused) return void (this.#watching = false);
+      const leftMs = this.#lastMs + this.#idleMs - this.#clock.monotonicMs();
       if (leftMs <= 0) return this.#expired.abort(new StalledError(this.#idleMs));
       try {
         await this.#clock.sleep(leftMs, this.#stopped.signal);

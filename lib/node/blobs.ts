@@ -1,4 +1,3 @@
-import type { StoreKey } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place } from "./damage.ts";
 import { chunkKey, isDamage } from "./entries.ts";
@@ -14,7 +13,7 @@ const CHUNK_KEY_BYTES = 90;
 
 /** What the chunks of a storage need of the rest of it. */
 export interface BlobsDeps {
-  readonly store: Pick<ClaimedStore, "getMany">;
+  readonly store: Pick<ClaimedStore, "list">;
   readonly reader: Pick<RecordReader, "read">;
   readonly scrubber: Pick<ScrubReader, "chunksOf">;
   readonly damage: Pick<DamageList, "add">;
@@ -96,10 +95,12 @@ export class Blobs {
     this.#deps.assertServing();
     assertChunkRange(firstIndex, count);
     this.#deps.books().garbage.touch(blobId);
-    const keys = Array.from({ length: count }, (_, i): StoreKey => chunkKey(blobId, firstIndex + i));
-    const entries = await this.#deps.store.getMany(keys);
+    const found = await this.#chunksAt(blobId, firstIndex, count);
     try {
-      return entries.map((entry, i) => verifiedChunk(entry?.value, blobId, firstIndex + i));
+      return Array.from(
+        { length: count },
+        (_, i) => verifiedChunk(found.get(firstIndex + i), blobId, firstIndex + i),
+      );
     } catch (error) {
       if (place !== undefined && isDamage(error)) await this.#noteDamaged(place, blobId);
       throw error;
@@ -121,6 +122,20 @@ export class Blobs {
         return true;
       },
     }));
+  }
+
+  /** By index. They lie side by side: one walk over them costs the database a third of what looking up each does. */
+  async #chunksAt(blobId: string, first: number, count: number): Promise<Map<unknown, Uint8Array>> {
+    const range = {
+      prefix: chunkKey(blobId, first).slice(0, -1),
+      ...(first > 0 && { after: chunkKey(blobId, first - 1) }),
+      before: chunkKey(blobId, first + count),
+    };
+    const found = new Map<unknown, Uint8Array>();
+    for await (const { key, value } of this.#deps.store.list(range, { limit: count })) {
+      found.set(key.at(-1), value);
+    }
+    return found;
   }
 
   #closeIdle(id: string): Promise<void> {
