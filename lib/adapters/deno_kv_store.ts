@@ -10,6 +10,7 @@ import {
   StoreUnknownError,
 } from "../ports/store.ts";
 import { CallGate } from "./call_gate.ts";
+import { GatheredReads } from "./gathered_reads.ts";
 import { orderedText } from "./key_order.ts";
 import { assertRange, assertWithinBounds } from "./store_bounds.ts";
 
@@ -37,6 +38,10 @@ export class DenoKvStore implements Store {
   readonly #remote: boolean;
   readonly #onClosed: () => void;
   readonly #gate = new CallGate("the store");
+  readonly #reads = new GatheredReads<Deno.KvEntryMaybe<unknown>>(
+    KEYS_PER_GET,
+    (keys) => this.#kv.getMany<unknown[]>(keys),
+  );
 
   /**
    * @param kv Closed by this store's `close`.
@@ -51,6 +56,7 @@ export class DenoKvStore implements Store {
 
   getMany(keys: readonly StoreKey[]): Promise<(StoreEntry | undefined)[]> {
     return this.#gate.run(async () => {
+      if (keys.length <= KEYS_PER_GET) return (await this.#reads.read(keys)).map(toEntry);
       const reads: Promise<Deno.KvEntryMaybe<unknown>[]>[] = [];
       for (let at = 0; at < keys.length; at += KEYS_PER_GET) {
         reads.push(this.#kv.getMany<unknown[]>(keys.slice(at, at + KEYS_PER_GET)));
