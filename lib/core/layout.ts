@@ -66,7 +66,7 @@ export class Layout {
   readonly #ids: readonly OwnerId[];
   readonly #partitions: number;
   #table: readonly Uint16Array[] | undefined;
-  readonly #lists: (readonly OwnerId[])[] = [];
+  #placed: readonly Placed[] | undefined;
 
   /** The layout of that data; the same object, with the tables it has built, for as long as the data is the same object. */
   static of(data: LayoutData, partitions: number): Layout {
@@ -87,7 +87,12 @@ export class Layout {
 
   /** Owners of a partition, the first in line first. */
   owners(partition: number): readonly OwnerId[] {
-    return this.#lists[partition] ??= Array.from(this.#placement()[partition]!, (i) => this.#ids[i]!);
+    return this.#at(partition).owners;
+  }
+
+  /** What a request of that partition needs where this is the only live layout. */
+  needs(partition: number, of: NeedKind): readonly QuorumNeed<OwnerId>[] {
+    return this.#at(partition)[of];
   }
 
   /** Whether that store is a member. */
@@ -111,6 +116,22 @@ export class Layout {
   }
 
   // Built at the first use: a layout that only passes by in gossip costs nothing.
+  #at(partition: number): Placed {
+    this.#placed ??= this.#place();
+    return this.#placed[partition]!;
+  }
+
+  /** Partitions of the same owners share what follows from them: there are far fewer lists than partitions in a small ring. */
+  #place(): readonly Placed[] {
+    const known = new Map<string, Placed>();
+    return this.#placement().map((row) => {
+      const name = row.join();
+      let placed = known.get(name);
+      if (placed === undefined) known.set(name, placed = placedOn(Array.from(row, (i) => this.#ids[i]!)));
+      return placed;
+    });
+  }
+
   #placement(): readonly Uint16Array[] {
     this.#table ??= placePartitions(this.data.members, {
       partitions: this.#partitions,
@@ -118,6 +139,24 @@ export class Layout {
     });
     return this.#table;
   }
+}
+
+/** What a request may ask for: enough owners for a write, enough for a read, or all. */
+type NeedKind = "write" | "read" | "all";
+
+/** The owners of a partition, and what requests need of them. */
+interface Placed extends Readonly<Record<NeedKind, readonly QuorumNeed<OwnerId>[]>> {
+  readonly owners: readonly OwnerId[];
+}
+
+function placedOn(owners: readonly OwnerId[]): Placed {
+  const n = owners.length;
+  return {
+    owners,
+    write: [{ owners, required: writeQuorum(n) }],
+    read: [{ owners, required: readQuorum(n) }],
+    all: [{ owners, required: n }],
+  };
 }
 
 /**
@@ -160,18 +199,18 @@ export function isChanging(live: LiveLayouts): boolean {
 }
 
 /** What a write of that partition needs. */
-export function writeNeeds(live: LiveLayouts, partition: number): QuorumNeed<OwnerId>[] {
-  return needs(live, partition, writeQuorum);
+export function writeNeeds(live: LiveLayouts, partition: number): readonly QuorumNeed<OwnerId>[] {
+  return needs(live, partition, "write");
 }
 
 /** What a read of that partition needs. */
-export function readNeeds(live: LiveLayouts, partition: number): QuorumNeed<OwnerId>[] {
-  return needs(live, partition, readQuorum);
+export function readNeeds(live: LiveLayouts, partition: number): readonly QuorumNeed<OwnerId>[] {
+  return needs(live, partition, "read");
 }
 
 /** What a request needs that asks all owners of that partition. */
-export function allNeeds(live: LiveLayouts, partition: number): QuorumNeed<OwnerId>[] {
-  return needs(live, partition, (n) => n);
+export function allNeeds(live: LiveLayouts, partition: number): readonly QuorumNeed<OwnerId>[] {
+  return needs(live, partition, "all");
 }
 
 /** Makes the id of the store at an address. */
@@ -189,16 +228,12 @@ export function storeIdOf(owner: OwnerId): string {
   return owner.slice(owner.lastIndexOf("/") + 1);
 }
 
-function needs(
-  live: LiveLayouts,
-  partition: number,
-  quorum: (n: number) => number,
-): QuorumNeed<OwnerId>[] {
+function needs(live: LiveLayouts, partition: number, of: NeedKind): readonly QuorumNeed<OwnerId>[] {
+  if (!isChanging(live)) return live.newest.needs(partition, of);
   const found: QuorumNeed<OwnerId>[] = [];
   for (const layout of eachLayout(live).reverse()) {
     const owners = layout.owners(partition);
-    if (found.some((need) => sameOwners(need.owners, owners))) continue;
-    found.push({ owners, required: quorum(layout.n) });
+    if (!found.some((need) => sameOwners(need.owners, owners))) found.push(...layout.needs(partition, of));
   }
   return found;
 }

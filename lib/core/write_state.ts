@@ -1,5 +1,5 @@
 import { compareVersions, type Version } from "./hlc.ts";
-import { isMet, isReachable, type QuorumNeed } from "./quorum.ts";
+import type { QuorumNeed } from "./quorum.ts";
 
 /** What a coordinator does next with a write. */
 export type WriteStep =
@@ -29,34 +29,56 @@ export type WriteStep =
  */
 export class WriteState {
   readonly #needs: readonly QuorumNeed[];
-  readonly acknowledged = new Set<string>();
-  readonly lost = new Set<string>();
+  /** Lists, as owners are few. */
+  readonly #acknowledged: string[] = [];
+  readonly #lost: string[] = [];
   #held: Version | undefined;
 
   constructor(needs: readonly QuorumNeed[]) {
     this.#needs = needs;
   }
 
+  /** Owners that have it, in the order in which they said so. */
+  get acknowledged(): readonly string[] {
+    return this.#acknowledged;
+  }
+
   /** The owner has this version, or the expiry of it, on disk. */
   acknowledge(owner: string): void {
-    this.acknowledged.add(owner);
+    if (!this.#acknowledged.includes(owner)) this.#acknowledged.push(owner);
   }
 
   /** The owner refused, because it holds something not older. */
   refuse(owner: string, held: Version): void {
-    this.lost.add(owner);
+    this.fail(owner);
     if (this.#held === undefined || compareVersions(held, this.#held) > 0) this.#held = held;
   }
 
   /** The owner did not answer, or could not. */
   fail(owner: string): void {
-    this.lost.add(owner);
+    if (!this.#lost.includes(owner)) this.#lost.push(owner);
   }
 
   /** A refusal matters only where enough acknowledgements have become impossible: two of three is a success. */
   step(): WriteStep {
-    if (isMet(this.#needs, (owner) => this.acknowledged.has(owner))) return { kind: "succeed" };
-    if (isReachable(this.#needs, (owner) => this.lost.has(owner))) return { kind: "wait" };
-    return this.#held === undefined ? { kind: "fail" } : { kind: "restamp", above: this.#held };
+    let isMet = true;
+    let isReachable = true;
+    for (const { owners, required } of this.#needs) {
+      isMet &&= count(owners, this.#acknowledged) >= required;
+      isReachable &&= owners.length - count(owners, this.#lost) >= required;
+    }
+    if (isMet) return SUCCEED;
+    if (isReachable) return WAIT;
+    return this.#held === undefined ? FAIL : { kind: "restamp", above: this.#held };
   }
+}
+
+const SUCCEED: WriteStep = { kind: "succeed" };
+const WAIT: WriteStep = { kind: "wait" };
+const FAIL: WriteStep = { kind: "fail" };
+
+function count(owners: readonly string[], some: readonly string[]): number {
+  let found = 0;
+  for (const owner of some) if (owners.includes(owner)) found++;
+  return found;
 }

@@ -78,12 +78,12 @@ export class HintedHandoff {
   /** Takes note of the owners that missed a write, while at least one has it. */
   missed(
     place: HintedPlace,
-    owners: { acknowledged: ReadonlySet<OwnerId>; missed: readonly OwnerId[] },
+    owners: { acknowledged: readonly OwnerId[]; missed: readonly OwnerId[] },
   ): void {
     const { selfId } = this.#deps.keeper;
     const [first] = owners.acknowledged;
     if (first === undefined) return;
-    const holder = owners.acknowledged.has(selfId) ? selfId : first;
+    const holder = owners.acknowledged.includes(selfId) ? selfId : first;
     for (const target of owners.missed) {
       if (holder === selfId) this.#deps.storage.hints.add(target, place);
       else this.#hand(holder, target, place);

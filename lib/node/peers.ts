@@ -49,13 +49,19 @@ interface Waiting {
   readonly live: string | undefined;
   readonly call: Call;
   readonly bytes: number;
-  settle(outcome: Outcome): void;
+  readonly settle: Settle;
 }
 
+/** Told how an operation ended; it must not throw. */
+export type Settle = (outcome: Outcome) => void;
+
 interface Lane {
+  readonly address: string;
   /** Counts the runs of `#drain`: only the last goes on to the next message. */
   turn: number;
   busy: boolean;
+  /** When the last message was sent. */
+  sentMs: number;
   /** Messages without an answer, with when they were sent: one, but where it was overtaken. */
   readonly underWay: Map<readonly Waiting[], number>;
   /** Operations that wait for the next message. */
@@ -153,12 +159,38 @@ export class Peers {
     ask: Ask<Op>,
     options: AskOptions = {},
   ): Promise<Answer<Op>> {
-    const name = live && (live === this.#keeper.live ? this.#keeper.liveName : liveName(live));
     const call = { op, ask };
-    if (owner === this.#keeper.selfId) return this.#askSelf(name, call) as Promise<Answer<Op>>;
-    if (this.isDown(addressOf(owner))) return Promise.reject(downError(addressOf(owner)));
-    if (options.lane === "own") return this.#askAlone(owner, name, call, options) as Promise<Answer<Op>>;
-    return this.#askShared(owner, name, call) as Promise<Answer<Op>>;
+    if (owner === this.#keeper.selfId) return this.#askSelf(this.#nameOf(live), call) as Promise<Answer<Op>>;
+    if (options.lane === "own") return this.#askAlone(owner, live, call, options) as Promise<Answer<Op>>;
+    return new Promise<unknown>((resolve, reject) => {
+      this.#askShared(owner, live, call, (outcome) => {
+        if (outcome.ok) resolve(outcome.answer);
+        else reject(outcome.error);
+      });
+    }) as Promise<Answer<Op>>;
+  }
+
+  /**
+   * Asks as `ask` does, and has the outcome told instead of promised: for what is asked of several owners for each
+   * request. Never told before this returns.
+   */
+  tell<Op extends Operation>(
+    owner: OwnerId,
+    live: LiveLayouts | undefined,
+    op: Op,
+    ask: Ask<Op>,
+    settle: Settle,
+  ): void {
+    const call = { op, ask };
+    if (owner !== this.#keeper.selfId) return this.#askShared(owner, live, call, settle);
+    this.#askSelf(this.#nameOf(live), call).then(
+      (answer) => settle({ ok: true, answer }),
+      (error) => settle({ ok: false, error: asDhtError(error) }),
+    );
+  }
+
+  #nameOf(live: LiveLayouts | undefined): string | undefined {
+    return live && (live === this.#keeper.live ? this.#keeper.liveName : liveName(live));
   }
 
   /** Asks whatever store is at an address something that relies on no layout. Tried also where it is down. */
@@ -199,42 +231,34 @@ export class Peers {
 
   async #askAlone(
     owner: OwnerId,
-    live: string | undefined,
+    live: LiveLayouts | undefined,
     call: Call,
     options: AskOptions,
   ): Promise<unknown> {
-    const message = { toStoreId: storeIdOf(owner), live, calls: [call] };
-    const [outcome] = await this.#send(addressOf(owner), message, options);
+    const address = addressOf(owner);
+    if (this.isDown(address)) throw downError(address);
+    const message = { toStoreId: storeIdOf(owner), live: this.#nameOf(live), calls: [call] };
+    const [outcome] = await this.#send(address, message, options);
     return unwrap(outcome);
   }
 
-  #askShared(owner: OwnerId, live: string | undefined, call: Call): Promise<unknown> {
-    const lane = this.#lane(owner);
+  #askShared(owner: OwnerId, live: LiveLayouts | undefined, call: Call, settle: Settle): void {
+    const known = this.#lanes.get(owner);
+    const address = known?.address ?? addressOf(owner);
+    if (this.isDown(address)) return refuse(settle, downError(address));
+    const lane = known ?? this.#newLane(owner, address);
     if (lane.waiting.length >= LANE_MAX_WAITING || lane.waitingBytes > LANE_MAX_WAITING_BYTES) {
-      const address = addressOf(owner);
-      return Promise.reject(
-        new DhtError(
-          "overloaded",
-          `Cannot ask ${address}: ${lane.waiting.length} operations wait for it already`,
-          {
-            node: address,
-          },
-        ),
-      );
+      return refuse(settle, overloaded(address, lane.waiting.length));
     }
-    return new Promise((resolve, reject) => {
-      const settle = (outcome: Outcome) => outcome.ok ? resolve(outcome.answer) : reject(outcome.error);
-      const bytes = inlineBytes(call);
-      lane.waiting.push({ live, call, bytes, settle });
-      lane.waitingBytes += bytes;
-      if (!lane.busy || this.#mayOvertake(lane)) void this.#drain(owner, lane);
-    });
+    const bytes = inlineBytes(call);
+    lane.waiting.push({ live: this.#nameOf(live), call, bytes, settle });
+    lane.waitingBytes += bytes;
+    if (!lane.busy || this.#mayOvertake(lane)) void this.#drain(owner, lane);
   }
 
   /** Whether the last message to a peer has been without an answer for long: they all end in the end, so few are. */
-  #mayOvertake({ underWay }: Lane): boolean {
-    const sentMs = Math.max(-Infinity, ...underWay.values());
-    return this.#clock.monotonicMs() - sentMs >= LANE_OVERTAKE_MS;
+  #mayOvertake({ underWay, sentMs }: Lane): boolean {
+    return underWay.size > 0 && this.#clock.monotonicMs() - sentMs >= LANE_OVERTAKE_MS;
   }
 
   /** Sends one message after the other while operations wait; those that come meanwhile make up the next. */
@@ -243,20 +267,25 @@ export class Peers {
     lane.busy = true;
     while (lane.turn === turn && lane.waiting.length > 0) {
       const batch = takeBatch(lane);
-      lane.underWay.set(batch, this.#clock.monotonicMs());
+      lane.sentMs = this.#clock.monotonicMs();
+      lane.underWay.set(batch, lane.sentMs);
       const message = {
         toStoreId: storeIdOf(owner),
         live: batch[0]!.live,
         calls: batch.map((waiting) => waiting.call),
       };
+      let outcomes: readonly Outcome[] | undefined;
+      let failure: DhtError | undefined;
       try {
-        const outcomes = await this.#send(addressOf(owner), message, {});
-        batch.forEach((waiting, i) => waiting.settle(outcomes[i]!));
+        outcomes = await this.#send(lane.address, message, {});
       } catch (error) {
-        const failure = asDhtError(error);
-        batch.forEach((waiting) => waiting.settle({ ok: false, error: failure }));
+        failure = asDhtError(error);
       }
-      lane.underWay.delete(batch);
+      // Unless all that waited for this peer has been given up meanwhile: nobody is told twice.
+      if (!lane.underWay.delete(batch)) continue;
+      for (let i = 0; i < batch.length; i++) {
+        batch[i]!.settle(outcomes?.[i] ?? { ok: false, error: failure! });
+      }
     }
     if (lane.turn === turn) lane.busy = false;
     const isDone = !lane.busy && lane.underWay.size === 0;
@@ -273,18 +302,23 @@ export class Peers {
       this.#lanes.delete(owner);
       lane.waitingBytes = 0;
       const error = downError(address);
-      for (const waiting of [...[...lane.underWay.keys()].flat(), ...lane.waiting.splice(0)]) {
-        waiting.settle({ ok: false, error });
-      }
+      const givenUp = [...[...lane.underWay.keys()].flat(), ...lane.waiting.splice(0)];
+      lane.underWay.clear();
+      for (const waiting of givenUp) waiting.settle({ ok: false, error });
     }
   }
 
-  #lane(owner: OwnerId): Lane {
-    let lane = this.#lanes.get(owner);
-    if (lane === undefined) {
-      lane = { turn: 0, busy: false, underWay: new Map(), waiting: [], waitingBytes: 0 };
-      this.#lanes.set(owner, lane);
-    }
+  #newLane(owner: OwnerId, address: string): Lane {
+    const lane: Lane = {
+      address,
+      turn: 0,
+      busy: false,
+      sentMs: -Infinity,
+      underWay: new Map(),
+      waiting: [],
+      waitingBytes: 0,
+    };
+    this.#lanes.set(owner, lane);
     return lane;
   }
 
@@ -372,6 +406,16 @@ export function asDhtError(error: unknown): DhtError {
   if (error instanceof DhtError) return error;
   const reason = sentence(error);
   return new DhtError("peer_unreachable", `Cannot ask a peer: ${reason}`, {}, { cause: error });
+}
+
+function refuse(settle: Settle, error: DhtError): void {
+  void Promise.resolve().then(() => settle({ ok: false, error }));
+}
+
+function overloaded(address: string, waiting: number): DhtError {
+  return new DhtError("overloaded", `Cannot ask ${address}: ${waiting} operations wait for it already`, {
+    node: address,
+  });
 }
 
 function downError(address: string): DhtError {

@@ -4,11 +4,11 @@ import { addressOf, type LiveLayouts, type OwnerId, ownsInBase } from "../core/l
 import { allOwners, type QuorumNeed } from "../core/quorum.ts";
 import type { StoredRecord } from "../core/record.ts";
 import { WriteState } from "../core/write_state.ts";
-import type { Answer } from "../wire.ts";
+import type { Answer, Outcome } from "../wire.ts";
 import type { Place } from "./coordinator.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
-import { asDhtError, type Peers } from "./peers.ts";
+import type { Peers } from "./peers.ts";
 import type { Written } from "./service.ts";
 
 /** One version on its way to all owners of a key. */
@@ -30,7 +30,7 @@ export interface WriteRoundOptions {
 
 /** What a round needs of its node. */
 export interface WriteRoundDeps {
-  readonly peers: Pick<Peers, "ask">;
+  readonly peers: Pick<Peers, "ask" | "tell">;
   /** Told which owners missed a write. */
   readonly hints: Pick<HintedHandoff, "missed">;
 }
@@ -79,38 +79,54 @@ class WriteRound {
   #refusals = 0;
   #existed = false;
   #unsettled = false;
+  #waiting: number;
+  readonly #end = Promise.withResolvers<WriteRoundEnd>();
+  #hasEnded = false;
 
   constructor(deps: WriteRoundDeps, options: WriteRoundOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#owners = allOwners(options.needs);
+    this.#waiting = this.#owners.length;
     this.#state = new WriteState(options.needs);
   }
 
   run(): Promise<WriteRoundEnd> {
-    const { promise, resolve } = Promise.withResolvers<WriteRoundEnd>();
-    let waiting = this.#owners.length;
+    const { live, place, record, mode } = this.#options;
+    const ask = { partition: place.partition, key: place.key, record, mode };
     for (const owner of this.#owners) {
-      void this.#ask(owner).then(() => {
-        waiting--;
-        const verdict = this.#judge();
-        const isEnd = verdict?.kind === "written" || waiting === 0 || this.#options.patient !== true;
-        if (verdict !== undefined && isEnd) resolve({ ...verdict, existed: this.#existed });
-        if (waiting === 0) this.#mend();
-      });
+      this.#deps.peers.tell(owner, live, "write", ask, (outcome) => this.#hear(owner, outcome));
     }
-    return promise;
+    return this.#end.promise;
   }
 
-  async #ask(owner: OwnerId): Promise<void> {
-    const { live, place, record, mode } = this.#options;
-    try {
-      this.#note(owner, await this.#deps.peers.ask(owner, live, "write", { ...place, record, mode }));
-    } catch (error) {
-      this.#failures.push(asDhtError(error));
-      this.#missed.push(owner);
-      this.#state.fail(owner);
-    }
+  #hear(owner: OwnerId, outcome: Outcome): void {
+    if (outcome.ok) this.#note(owner, outcome.answer as Answer<"write">);
+    else this.#miss(owner, outcome.error);
+    this.#waiting--;
+    const { kind } = this.#state.step();
+    if (kind === "succeed") this.#endAsJudged();
+    // What else came in the same turn is heard first: the more refusals are known, the better the next stamp.
+    else if (kind !== "wait") void Promise.resolve().then(() => this.#endInFailure());
+    if (this.#waiting === 0) this.#mend();
+  }
+
+  #endInFailure(): void {
+    if (this.#waiting === 0 || this.#options.patient !== true) this.#endAsJudged();
+  }
+
+  #endAsJudged(): void {
+    if (this.#hasEnded) return;
+    const verdict = this.#judge();
+    if (verdict === undefined) return;
+    this.#hasEnded = true;
+    this.#end.resolve({ ...verdict, existed: this.#existed });
+  }
+
+  #miss(owner: OwnerId, error: DhtError): void {
+    this.#failures.push(error);
+    this.#missed.push(owner);
+    this.#state.fail(owner);
   }
 
   #note(owner: OwnerId, answer: Answer<"write">): void {
@@ -132,7 +148,7 @@ class WriteRound {
     const { needs, place, record } = this.#options;
     const step = this.#state.step();
     if (step.kind === "wait") return undefined;
-    const acknowledged = [...this.#state.acknowledged].map(addressOf);
+    const acknowledged = this.#state.acknowledged.map(addressOf);
     if (step.kind === "succeed") return { kind: "written", acknowledged };
     const error = unknownOutcome(place.key, needs, acknowledged, this.#failures);
     if (this.#failures.some(isLayoutMismatch)) return { kind: "mismatch", error };

@@ -44,7 +44,13 @@ class FakePeers {
       this.missed.push(...owners.missed.map(addressOf));
     },
   };
-  readonly peers: Pick<Peers, "ask"> = {
+  readonly peers: Pick<Peers, "ask" | "tell"> = {
+    tell: (owner, live, op, ask, settle) => {
+      this.peers.ask(owner, live, op, ask).then(
+        (answer) => settle({ ok: true, answer }),
+        (error) => settle({ ok: false, error }),
+      );
+    },
     ask:
       ((owner: OwnerId, _live: unknown, op: string, ask: Ask<"write">) =>
         op === "survey" ? this.#reply(this.surveys, owner) : this.#write(addressOf(owner), ask)) as Peers[
