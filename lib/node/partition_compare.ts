@@ -7,8 +7,11 @@ import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 import type { Task } from "./tasks.ts";
 
-/** How long scanning or digesting may take: at the first time it reads all heads from the disk. */
-const LOOK_TIMEOUT_MS = 15_000;
+/**
+ * How long scanning or digesting may take: at the first time it reads all heads from the disk, and others may wait
+ * for their turn.
+ */
+const LOOK_TIMEOUT_MS = 30_000;
 
 /** How messages are sent that look at whole partitions. */
 export const LOOK = { lane: "own", timeoutMs: LOOK_TIMEOUT_MS } as const;

@@ -5,6 +5,7 @@ import type { Answer, Ask, Handlers } from "../wire.ts";
 import type { PartitionTrees } from "./partition_trees.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
+import type { Yielding } from "./yielding.ts";
 
 /** What one answer has at most: heads of as many partitions, records, and bytes of them, roughly. */
 const ANSWER_RANGES = 32;
@@ -19,12 +20,13 @@ export interface PartitionHandlerDeps {
 }
 
 /** What a node answers about whole partitions: what is in them, and which deletions it may forget. */
-export function partitionHandlers(deps: PartitionHandlerDeps) {
+export function partitionHandlers(deps: PartitionHandlerDeps, yielding: Yielding) {
   const { storage } = deps;
   return {
-    scan: ({ ranges }) => scanHeads(storage, ranges),
+    scan: ({ ranges }) => yielding.run(() => scanHeads(storage, ranges)),
     scanRecords: async ({ ranges }) => {
-      const pages = await storage.scanRecords(ranges, { limit: ANSWER_RECORDS, bytes: ANSWER_BYTES });
+      const bounds = { limit: ANSWER_RECORDS, bytes: ANSWER_BYTES };
+      const pages = await yielding.run(() => storage.scanRecords(ranges, bounds));
       return { pages: pages.map(({ entries, next, damaged }) => ({ entries, next, damaged })) };
     },
     digests: async ({ partitions }) => ({

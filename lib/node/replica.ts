@@ -16,6 +16,7 @@ import type { LocalReplica, Peers } from "./peers.ts";
 import { chunkHandlers, type RecordHandlerDeps, recordHandlers } from "./record_handlers.ts";
 import type { JoinRequest } from "./service.ts";
 import { type Tasks, unknownTask } from "./tasks.ts";
+import { Yielding } from "./yielding.ts";
 
 /** What a replica needs of its node. */
 export interface ReplicaDeps extends RecordHandlerDeps, PartitionHandlerDeps {
@@ -40,13 +41,15 @@ export interface ReplicaDeps extends RecordHandlerDeps, PartitionHandlerDeps {
 export class Replica implements LocalReplica {
   readonly #deps: ReplicaDeps;
   readonly #handlers: Handlers;
+  #requests = 0;
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
+    const yielding = new Yielding(deps.clock, () => this.#requests);
     this.#handlers = {
       ...recordHandlers(deps),
       ...chunkHandlers(deps),
-      ...partitionHandlers(deps),
+      ...partitionHandlers(deps, yielding),
       ...ringHandlers(deps),
     };
   }
@@ -63,6 +66,7 @@ export class Replica implements LocalReplica {
     // Checked in the same turn in which the operation is queued: a layout adopted later finds it committed.
     const refusal = this.#layoutRefusal(live, [call]);
     if (refusal !== undefined) return Promise.reject(refusal);
+    if (OF_REQUESTS.has(call.op)) this.#requests++;
     const handler = this.#handlers[call.op] as (ask: unknown) => Promise<unknown>;
     return handler(call.ask);
   }
@@ -157,6 +161,9 @@ const LAYOUT_BOUND: ReadonlySet<Operation> = new Set<Operation>([
   "counts",
   "listKeys",
 ]);
+
+/** Operations that clients wait for: others give way to them. */
+const OF_REQUESTS: ReadonlySet<Operation> = new Set<Operation>(["write", "read", "survey"]);
 
 function ringHandlers(deps: ReplicaDeps) {
   const { keeper, peers, tasks } = deps;
