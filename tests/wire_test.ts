@@ -103,7 +103,7 @@ const SAMPLES: Samples = {
   writeChunks: { asks: [{ id: "u", first: 3, chunks: [Uint8Array.of(1, 2)] }], answers: [{}] },
   abortUpload: { asks: [{ id: "u" }], answers: [{}] },
   hint: { asks: [{ target: "a:1/s", items: [PLACE] }], answers: [{}] },
-  handoff: { asks: [{ target: "a:1/s" }], answers: [{}] },
+  handoff: { asks: [{ target: "a:1/s" }], answers: [{ left: 3 }] },
   pullRecord: { asks: [{ ...PLACE, record: RECORD, source: "a:1/s" }], answers: [{ held: true }] },
   scan: {
     asks: [{ ranges: [] }, { ranges: [{ partition: 1, after: undefined }, { partition: 2, after: "k" }] }],
@@ -140,7 +140,10 @@ const SAMPLES: Samples = {
     answers: [{ confirmed: [true, false] }],
   },
   collectTombstones: { asks: [{ partition: 1, tombstones: [] }], answers: [{ removed: 2 }] },
-  tree: { asks: [{ owner: "a:1/s", level: 2, nodes: [0, 3] }], answers: [{ hashes: ["", "ff"] }] },
+  tree: {
+    asks: [{ owner: "a:1/s", level: 2, nodes: [0, 3], canWait: true }],
+    answers: [{ hashes: ["", "ff"] }],
+  },
   counts: { asks: [{ down: ["a:1"] }], answers: [{ partitions: 4, values: 2, valueBytes: 3 }] },
   listKeys: {
     asks: [{ prefix: "", after: undefined, limit: 9 }, { prefix: "p", after: "k", limit: 9 }],

@@ -1,3 +1,4 @@
+import { DhtError } from "../core/errors.ts";
 import { addressOf, type LiveLayouts, type OwnerId } from "../core/layout.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -6,7 +7,7 @@ import type { Background } from "./background.ts";
 import { type BalanceDeps, compareShared } from "./balance.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
 import { aboutMs, inRounds, type Pauses } from "./pauses.ts";
-import { emptyTask, noteFailure } from "./tasks.ts";
+import { emptyTask } from "./tasks.ts";
 
 /**
  * What differs at first is looked at again after this pause: a write that was on its way to one of the two has
@@ -133,8 +134,8 @@ export class AntiEntropy {
       return mine.failed > 0 ? differed : [];
     } catch (error) {
       if (isLayoutMismatch(error) || this.#signal.aborted) throw error;
-      noteFailure(mine, error);
-      task.fail(error);
+      // One that was away and fetches what it missed is compared with in the next round.
+      if (!isOverloaded(error)) task.fail(error);
       return undefined;
     } finally {
       counts.fetched += mine.fetched;
@@ -147,6 +148,10 @@ export class AntiEntropy {
     const drawn = [...items].map((item) => ({ item, at: this.#deps.random.next() }));
     return drawn.sort((a, b) => a.at - b.at).map(({ item }) => item);
   }
+}
+
+function isOverloaded(error: unknown): boolean {
+  return error instanceof DhtError && error.code === "overloaded";
 }
 
 /** When each partition was last verified, by the monotonic clock. */

@@ -81,7 +81,8 @@ export async function compareShared(
 ): Promise<readonly number[]> {
   const tree = await deps.trees.with(peer, live);
   const partitions = await tree.differing(async (level, nodes) => {
-    const ask = { owner: deps.keeper.selfId, level, nodes: [...nodes] };
+    // What a user asks for keeps to no rate, and does not wait.
+    const ask = { owner: deps.keeper.selfId, level, nodes: [...nodes], canWait: pace !== undefined };
     const options = { lane: "own", timeoutMs: TREE_TIMEOUT_MS, signal } as const;
     return (await deps.peers.ask(peer, live, "tree", ask, options)).hashes;
   });

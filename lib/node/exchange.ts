@@ -67,8 +67,9 @@ export class Exchange {
 
   /** Sends everything this node holds newer than the peer. Single failures are counted, and the rest goes on. */
   async push(scope: ExchangeScope): Promise<void> {
-    for (const slice of inSlices(scope.partitions)) {
-      for (const { partition } of await differences(this.#deps, scope, slice)) {
+    // The other way round than a pull: where both sides compare at the same time, they meet, and send nothing twice.
+    for (const slice of inSlices(scope.partitions).reverse()) {
+      for (const { partition } of (await differences(this.#deps, scope, slice)).reverse()) {
         await this.#pushPartition(scope, partition);
       }
     }

@@ -27,8 +27,9 @@ const RETRY_MAX_MS = 160_000;
 /** Times one record is tried under layouts that change meanwhile. */
 const LAYOUT_TRIES = 20;
 const CATCH_UP_MS = 100;
-/** How long a node that is back waits for what the others have kept for it before it compares. */
+/** How long a node that is back waits for an answer about what is kept for it, and after what time it gets one. */
 const HANDOFF_TIMEOUT_MS = 15_000;
+const HANDOFF_ANSWER_MS = 5_000;
 
 /** What hinted handoff needs of its node. */
 export interface HandoffDeps {
@@ -116,22 +117,39 @@ export class HintedHandoff {
     await Promise.all(there.map((target) => this.#deliverTo(target)));
   }
 
-  /** Delivers to an owner that asks for it, and so is back whether this node has noticed that or not. */
-  async deliverOnRequest(target: OwnerId): Promise<void> {
-    if (!this.#isMember(target)) return;
-    await this.#deps.peers.greet(addressOf(target), storeIdOf(target), { signal: this.#signal });
-    await this.deliver(addressOf(target));
+  /**
+   * Delivers to an owner that asks for it, and so is back whether this node has noticed that or not.
+   *
+   * @returns Entries that are left, once it has tried or after a few seconds.
+   */
+  async deliverOnRequest(target: OwnerId): Promise<number> {
+    if (!this.#isMember(target)) return 0;
+    const { peers, clock, storage } = this.#deps;
+    await peers.greet(addressOf(target), storeIdOf(target), { signal: this.#signal });
+    const answered = new AbortController();
+    const isLong = clock.sleep(HANDOFF_ANSWER_MS, AbortSignal.any([this.#signal, answered.signal])).catch(
+      () => {},
+    );
+    await Promise.race([this.deliver(addressOf(target)), isLong]);
+    answered.abort();
+    return storage.hints.pages(target);
   }
 
-  /** Asks all others for what they have kept for this node. Never rejects. */
+  /** Has all others deliver what they have kept for this node, for as long as that gets less. Never rejects. */
   async askForMine(): Promise<void> {
+    const { keeper } = this.#deps;
+    const others = liveIds(keeper.live).filter((owner) => owner !== keeper.selfId);
+    await Promise.allSettled(others.map((owner) => this.#askOne(owner)));
+  }
+
+  async #askOne(owner: OwnerId): Promise<void> {
     const { keeper, peers } = this.#deps;
     const options = { timeoutMs: HANDOFF_TIMEOUT_MS, signal: this.#signal };
-    const others = liveIds(keeper.live).filter((owner) => owner !== keeper.selfId);
-    const asks = others.map((owner) =>
-      peers.control(addressOf(owner), "handoff", { target: keeper.selfId }, options)
-    );
-    await Promise.allSettled(asks);
+    for (let before = Infinity; before > 0;) {
+      const { left } = await peers.control(addressOf(owner), "handoff", { target: keeper.selfId }, options);
+      if (left >= before) return;
+      before = left;
+    }
   }
 
   /** Brings one record to an owner that may have missed it. */

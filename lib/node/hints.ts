@@ -7,8 +7,8 @@ import type { Change } from "./group_commit.ts";
 /** Bounds of the hints a node keeps; past them an owner gets what it missed by comparison alone. */
 export const HINT_LIMITS = {
   /** For one owner. */
-  targetPlaces: 200_000,
-  targetBytes: 16 * 1024 * 1024,
+  targetPlaces: 500_000,
+  targetBytes: 32 * 1024 * 1024,
   /** For all of them. */
   places: 1_000_000,
   bytes: 64 * 1024 * 1024,

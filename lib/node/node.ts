@@ -71,7 +71,7 @@ export class DhtNode implements NodeService {
       this.#collectGarbage(),
     );
     // What was written while this node was down is on the other owners.
-    if (rejoined) this.#loops.push(hints.askForMine().then(() => repair.withAll()));
+    if (rejoined) this.#loops.push(repair.catchUp());
   }
 
   /**

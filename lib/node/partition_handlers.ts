@@ -82,6 +82,10 @@ async function digestsOf(
 }
 
 async function treeHashes(deps: PartitionHandlerDeps, ask: Ask<"tree">): Promise<Answer<"tree">> {
+  if (ask.canWait && deps.trees.isBehind) {
+    const node = deps.keeper.self.address;
+    throw new DhtError("overloaded", `Cannot compare with ${node} yet: it fetches what it missed`, { node });
+  }
   const tree = await deps.trees.with(ask.owner, deps.keeper.live);
   try {
     return { hashes: tree.hashes(ask.level, ask.nodes) };

@@ -22,6 +22,8 @@ interface Kept {
  * layout. Partitions they do not share count as empty.
  */
 export class PartitionTrees {
+  /** Whether this node was away, and fetches what it missed by itself: who compares meanwhile would send it twice. */
+  isBehind = false;
   readonly #sources: TreeSources;
   readonly #kept = new Map<OwnerId, Kept>();
 

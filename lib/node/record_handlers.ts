@@ -58,8 +58,7 @@ export function recordHandlers(deps: RecordHandlerDeps) {
       return Promise.resolve({});
     },
     handoff: async ({ target }) => {
-      await deps.hints.deliverOnRequest(target);
-      return {};
+      return { left: await deps.hints.deliverOnRequest(target) };
     },
     listKeys: async ({ prefix, after, limit }) => {
       const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });

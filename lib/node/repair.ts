@@ -1,5 +1,6 @@
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { Background } from "./background.ts";
 import { balance, type BalanceDeps } from "./balance.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
 import { emptyTask, noteFailure } from "./tasks.ts";
@@ -12,7 +13,8 @@ const RETRY_MAX_MS = 160_000;
 export interface RepairDeps extends BalanceDeps {
   readonly clock: Clock;
   readonly log: Log;
-  readonly hints: Pick<HintedHandoff, "deliver">;
+  readonly hints: Pick<HintedHandoff, "deliver" | "askForMine">;
+  readonly background: Pick<Background, "anti-entropy">;
 }
 
 /** Compares this node with other owners when it may have missed something, without a task anybody waits for. */
@@ -28,9 +30,16 @@ export class Repair {
     this.#signal = signal;
   }
 
-  /** Compares with all other owners; again after a while where that failed in part. Never rejects. */
-  withAll(): Promise<void> {
-    return this.#run();
+  /**
+   * Fetches what this node missed while it was away: first what others have kept for it, then what a comparison
+   * with all of them finds; again after a while where that failed in part. Never rejects.
+   */
+  async catchUp(): Promise<void> {
+    const { hints, trees } = this.#deps;
+    trees.isBehind = true;
+    await hints.askForMine();
+    await this.#run(undefined, () => trees.isBehind = false);
+    trees.isBehind = false;
   }
 
   /** A node that answers again has missed writes, and may hold some that this one missed. */
@@ -51,13 +60,15 @@ export class Repair {
     this.#running.delete(address);
   }
 
-  async #run(peer?: string): Promise<void> {
-    const { clock, log } = this.#deps;
+  async #run(peer?: string, tried?: () => void): Promise<void> {
+    const { clock, log, background } = this.#deps;
+    const pace = (bytes: number) => background["anti-entropy"].pace(bytes, this.#signal);
     // What still fails after the last wait is left to the next scheduled comparison.
     for (let waitMs = RETRY_MS; waitMs <= RETRY_MAX_MS; waitMs *= 2) {
       const task = emptyTask();
-      const scope = { task, signal: this.#signal, ...(peer === undefined ? {} : { peer }) };
+      const scope = { task, signal: this.#signal, pace, ...(peer === undefined ? {} : { peer }) };
       await balance(this.#deps, scope).catch((error) => noteFailure(task, error));
+      tried?.();
       if (this.#signal.aborted) return;
       const { fetched, sent, failed } = task;
       if (fetched + sent > 0) {

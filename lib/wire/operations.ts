@@ -97,8 +97,11 @@ export const OPERATIONS = {
   },
   /** Has an owner that holds these records keep them in mind for one that missed them. */
   hint: { ask: shape({ target: text, items: list(shape(place), 1_000) }), answer: nothing },
-  /** Has a node deliver what it has kept in mind for an owner that is back; answered when it has tried. */
-  handoff: { ask: shape({ target: text }), answer: nothing },
+  /**
+   * Has a node deliver what it has kept in mind for an owner that is back; answered when it has tried, or after a
+   * while, with what is left to be delivered.
+   */
+  handoff: { ask: shape({ target: text }), answer: shape({ left: uint }) },
   /** Parts of partitions, of the first ones asked for as far as they fit one answer: what is there, without bytes. */
   scan: {
     ask: shape({ ranges: list(range, 1_000) }),
@@ -151,9 +154,12 @@ export const OPERATIONS = {
     ask: shape({ partition: uint, tombstones: list(tombstone, 1_000) }),
     answer: shape({ removed: uint }),
   },
-  /** Hashes of nodes of the tree over those partitions that this node and `owner`, who asks, both own. */
+  /**
+   * Hashes of nodes of the tree over those partitions that this node and `owner`, who asks, both own. Refused as
+   * "overloaded" to who can wait, while the peer fetches what it missed.
+   */
   tree: {
-    ask: shape({ owner: text, level: uint, nodes: list(uint, 65_536) }),
+    ask: shape({ owner: text, level: uint, nodes: list(uint, 65_536), canWait: flag }),
     answer: shape({ hashes: list(text, 65_536) }),
   },
   /** Values in the partitions of which this node is the first owner that is not among `down`. */

@@ -12,7 +12,7 @@ import { SeveredLinks } from "./severed_links.ts";
 import { nodeAt, runningAt, Simulation, type SimulationOptions } from "./simulation.ts";
 import { Workload } from "./workload.ts";
 
-const COMPARING: ReadonlySet<string> = new Set(["digests", "tree", "scan"]);
+const COMPARING: ReadonlySet<string> = new Set(["digests", "tree", "scan", "scanRecords", "readRecords"]);
 
 /** Has no two nodes compare what they hold, so that what arrives came by a hint. */
 function withoutComparing(transport: Transport): Transport {
