@@ -147,8 +147,8 @@ const SAMPLES: Samples = {
   counts: { asks: [{ down: ["a:1"] }], answers: [{ partitions: 4, values: 2, valueBytes: 3 }] },
   listKeys: {
     asks: [{ prefix: "", after: undefined, limit: 9 }, { prefix: "p", after: "k", limit: 9 }],
-    answers: [{ entries: [{ key: "k", partition: 1, head: HEAD }], next: undefined, damaged: [] }, {
-      entries: [],
+    answers: [{ page: new Uint8Array([1, 2]), next: undefined, damaged: [] }, {
+      page: new Uint8Array(),
       next: "k",
       damaged: [1, 2],
     }],

@@ -67,6 +67,7 @@ export class Layout {
   readonly #partitions: number;
   #table: readonly Uint16Array[] | undefined;
   #placed: readonly Placed[] | undefined;
+  readonly #addresses: (readonly string[])[] = [];
 
   /** The layout of that data; the same object, with the tables it has built, for as long as the data is the same object. */
   static of(data: LayoutData, partitions: number): Layout {
@@ -93,6 +94,11 @@ export class Layout {
   /** What a request of that partition needs where this is the only live layout. */
   needs(partition: number, of: NeedKind): readonly QuorumNeed<OwnerId>[] {
     return this.#at(partition)[of];
+  }
+
+  /** Addresses of the owners, in the same order. */
+  addresses(partition: number): readonly string[] {
+    return this.#addresses[partition] ??= this.owners(partition).map(addressOf);
   }
 
   /** Whether that store is a member. */

@@ -1,4 +1,5 @@
 import { DhtError } from "../core/errors.ts";
+import { packIndexEntry } from "../core/index_entry.ts";
 import type { Log } from "../ports/log.ts";
 import { type Mutation, storeKeyBytes } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
@@ -109,7 +110,7 @@ export class Applier {
     const entries = [...table.entries()].sort(byPlace);
     await this.#commitAll(entries.map(recordMutation));
     await this.#commitAll(entries.flatMap(expiringMutation));
-    await this.#commitAll(entries.filter(changesIndex).sort(byKey).map(indexMutation));
+    await this.#commitAll(entries.sort(byKey).map(indexMutation));
     // Oldest first: should this end half-way, what is left of the journal still ends with the newest of each key.
     await this.#commitAll(table.journalSeqs.map((seq) => ({ kind: "delete", key: journalKey(seq) })));
   }
@@ -147,10 +148,6 @@ function byKey(a: TableEntry, b: TableEntry): number {
   return a.key < b.key ? -1 : 1;
 }
 
-function changesIndex(entry: TableEntry): boolean {
-  return entry.encoded === undefined || entry.unindexed;
-}
-
 function recordMutation({ partition, key, encoded }: TableEntry): Mutation {
   const at = recordKey(partition, key);
   return encoded === undefined ? { kind: "delete", key: at } : { kind: "set", key: at, value: encoded };
@@ -165,9 +162,9 @@ function expiringMutation({ partition, key, held, wasExpiring }: TableEntry): Mu
   return wasExpiring ? [{ kind: "delete", key: at }] : [];
 }
 
-function indexMutation({ partition, key, encoded }: TableEntry): Mutation {
+function indexMutation({ partition, key, held }: TableEntry): Mutation {
   const at = indexKey(key);
-  return encoded === undefined
+  return held === undefined
     ? { kind: "delete", key: at }
-    : { kind: "set", key: at, value: encodeEntry([partition]) };
+    : { kind: "set", key: at, value: packIndexEntry(key, { partition, head: held.head }) };
 }

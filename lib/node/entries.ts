@@ -1,7 +1,8 @@
 /**
  * What the entries of a node's database look like: their keys, and their values as versioned MessagePack.
  *
- * Every value but a chunk's is an array that begins with the number of its format.
+ * Every value but a chunk's and an index entry's (`lib/core/index_entry.ts`) is an array that begins with the number
+ * of its format.
  */
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import { DhtError } from "../core/errors.ts";

@@ -66,7 +66,7 @@ type Decided =
   | { readonly pending: Pending; readonly kind: "refused"; readonly error: unknown };
 
 const NO_CHANGE: Change<void> = { cost: { bytes: 0, keyBytes: 0, mutations: 0 }, decide: () => {} };
-const NOTHING: Known = { held: undefined, unindexed: true, wasExpiring: false };
+const NOTHING: Known = { held: undefined, wasExpiring: false };
 
 /**
  * The one writer of a database: gathers the changes that wait, decides them in

@@ -1,10 +1,13 @@
 import { DhtError } from "../core/errors.ts";
-import { compareKeys } from "../core/key_order.ts";
 import { isDue } from "../core/expiry.ts";
-import { addressOf, liveIds, type LiveLayouts, type OwnerId, ownsInBase, readNeeds } from "../core/layout.ts";
+import { compareKeys } from "../core/key_order.ts";
+import { KeyPageCursor } from "../core/key_page.ts";
+import { addressOf, liveIds, type LiveLayouts, type OwnerId, readNeeds } from "../core/layout.ts";
 import { isMet } from "../core/quorum.ts";
-import { compareHeads, type RecordHead } from "../core/record.ts";
+import { type ReadCover, readCover } from "../core/read_cover.ts";
+import { isNewer, type RecordHead } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
+import { horizonOf, type MergedKey, mergedKeys, type OwnerPage } from "./listing_pages.ts";
 import { asDhtError, type Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { KeyPage, ListedKey } from "./service.ts";
@@ -15,31 +18,28 @@ const MIN_FETCH = 64;
 /** Rounds after which a page is handed out though not full, so that a million deletions hold up nobody. */
 const MAX_ROUNDS = 20;
 
-interface IndexPage {
-  readonly owner: OwnerId;
-  readonly entries: readonly {
-    readonly key: string;
-    readonly partition: number;
-    readonly head: RecordHead;
-  }[];
-  readonly next: string | undefined;
-  /** Partitions of which a key was left out because its record is damaged. */
-  readonly damaged: readonly number[];
+interface ListingDeps {
+  readonly keeper: RingKeeper;
+  readonly peers: Peers;
+  readonly clock: Clock;
 }
 
-interface Merged {
-  readonly partition: number;
-  readonly head: RecordHead;
+interface PageAsk {
+  readonly prefix: string;
+  readonly after: string | undefined;
+  readonly limit: number;
 }
 
 /**
  * Lists the keys of the whole ring: the newest version of each, over a read
  * quorum of every partition's owners in each live layout.
  *
+ * A full page names a key to go on behind even where there are no more.
+ *
  * @throws {DhtError} "read_quorum_unreachable" rather than a silent gap.
  */
 export async function listKeys(
-  deps: { readonly keeper: RingKeeper; readonly peers: Peers; readonly clock: Clock },
+  deps: ListingDeps,
   options: { readonly prefix: string; readonly after?: string; readonly limit: number },
 ): Promise<KeyPage> {
   const { live } = deps.keeper;
@@ -47,62 +47,145 @@ export async function listKeys(
   let after = options.after;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const wanted = options.limit - keys.length;
-    const pages = await askAll(deps, live, {
-      prefix: options.prefix,
-      after,
-      limit: Math.max(MIN_FETCH, wanted),
-    });
-    // What lies behind the first page that was cut off is not known completely yet.
-    const horizon = pages.map((page) => page.next).filter((next) => next !== undefined).sort(compareKeys)[0];
-    const merged = merge(live, pages, horizon);
-    const sorted = [...merged].sort(([a], [b]) => compareKeys(a, b));
-    for (const [key, { partition, head }] of sorted) {
-      if (head.kind !== "value" || isDue(head, deps.clock.nowMs())) continue;
-      if (keys.length === options.limit) return { keys, next: keys.at(-1)!.key };
-      keys.push(listed(live, key, partition, head));
-    }
+    const limit = Math.max(MIN_FETCH, wanted);
+    const pages = await askEnough(deps, live, { prefix: options.prefix, after, limit });
+    const horizon = horizonOf(pages);
+    const found = take(deps, mergedKeys(live, deps.keeper.state.partitions, pages), { horizon, wanted });
+    for (const merged of await confirmed(deps, live, found)) keys.push(listed(live, merged));
+    if (found.length === wanted) return { keys, next: found.at(-1)!.key };
     if (horizon === undefined) return { keys };
     after = horizon;
   }
   return { keys, ...(after === undefined ? {} : { next: after }) };
 }
 
-/**
- * The same page of every member's index; throws unless each partition's owners are among those that answered. One
- * that has left out a damaged key has not answered for its partition.
- */
-async function askAll(
-  deps: { readonly keeper: RingKeeper; readonly peers: Peers },
-  live: LiveLayouts,
-  ask: { readonly prefix: string; readonly after: string | undefined; readonly limit: number },
-): Promise<IndexPage[]> {
-  const members = liveIds(live);
-  const failures: DhtError[] = [];
-  const pages = await Promise.all(members.map(async (owner): Promise<IndexPage | undefined> => {
-    try {
-      const options = { lane: "own", timeoutMs: LIST_TIMEOUT_MS } as const;
-      return { owner, ...await deps.peers.ask(owner, live, "listKeys", ask, options) };
-    } catch (error) {
-      failures.push(asDhtError(error));
-      return undefined;
-    }
-  }));
-  const answered = pages.filter((page) => page !== undefined);
-  const mismatch = failures.find((failure) => failure.code === "layout_mismatch");
-  if (mismatch !== undefined) throw mismatch;
-  if (failures.length > 0 || answered.some(({ damaged }) => damaged.length > 0)) {
-    requireCoverage(live, deps.keeper.state.partitions, members, answered, failures);
+/** The first keys with a value, as many as are wanted; none behind the horizon. */
+function take(
+  { clock }: ListingDeps,
+  keys: Iterable<MergedKey>,
+  { horizon, wanted }: { readonly horizon: string | undefined; readonly wanted: number },
+): MergedKey[] {
+  const found: MergedKey[] = [];
+  const nowMs = clock.nowMs();
+  for (const merged of keys) {
+    if (horizon !== undefined && compareKeys(merged.key, horizon) > 0) break;
+    if (!isShown(merged.head, nowMs)) continue;
+    found.push(merged);
+    if (found.length === wanted) break;
   }
-  return answered;
+  return found;
 }
 
+function isShown(head: RecordHead, nowMs: number): boolean {
+  return head.kind === "value" && !isDue(head, nowMs);
+}
+
+/**
+ * Has the holders of keys that another owner lacks say again what they hold. An owner may have answered before it
+ * heard of a deletion, and another after it had forgotten that: it forgets only what all owners have confirmed, so
+ * by now the first holds the deletion, or nothing.
+ */
+async function confirmed(
+  deps: ListingDeps,
+  live: LiveLayouts,
+  found: readonly MergedKey[],
+): Promise<readonly MergedKey[]> {
+  const missed = found.filter(({ isMissed }) => isMissed);
+  if (missed.length === 0) return found;
+  const newest = new Map<string, RecordHead>();
+  const asks = liveIds(live).map(async (owner) => {
+    const items = missed.filter(({ holders }) => holders.includes(owner));
+    if (items.length === 0) return;
+    const places = items.map(({ partition, key }) => ({ partition, key }));
+    const options = { lane: "own", timeoutMs: LIST_TIMEOUT_MS } as const;
+    const { heads } = await deps.peers.ask(owner, live, "heads", { items: places, strict: true }, options)
+      .catch((error: unknown) => {
+        // One of them is damaged there, and what the index says of it still true.
+        if (asDhtError(error).code === "corrupt_value") return { heads: items.map(({ head }) => head) };
+        throw error;
+      });
+    items.forEach(({ key }, i) => {
+      const head = heads[i];
+      if (isNewerHead(head, newest.get(key))) newest.set(key, head);
+    });
+  });
+  await Promise.all(asks);
+  const nowMs = deps.clock.nowMs();
+  return found.flatMap((merged) => {
+    if (!merged.isMissed) return [merged];
+    const head = newest.get(merged.key);
+    return head !== undefined && isShown(head, nowMs) ? [{ ...merged, head }] : [];
+  });
+}
+
+function isNewerHead(head: RecordHead | undefined, than: RecordHead | undefined): head is RecordHead {
+  return head !== undefined && isNewer(head, than);
+}
+
+/** The same page of the index of as many members as it takes; of all, where one of those does not answer. */
+async function askEnough(deps: ListingDeps, live: LiveLayouts, ask: PageAsk): Promise<OwnerPage[]> {
+  const { asked, spared } = coverOf(deps, live);
+  const failures: DhtError[] = [];
+  const askThose = async (owners: readonly OwnerId[]) => {
+    const pages = await Promise.all(owners.map(async (owner): Promise<OwnerPage | undefined> => {
+      try {
+        return await askOne(deps, live, owner, ask);
+      } catch (error) {
+        failures.push(asDhtError(error));
+        return undefined;
+      }
+    }));
+    const mismatch = failures.find((failure) => failure.code === "layout_mismatch");
+    if (mismatch !== undefined) throw mismatch;
+    return pages.filter((page) => page !== undefined);
+  };
+  const pages = await askThose(asked);
+  if (failures.length === 0 && pages.every(({ damaged }) => damaged.length === 0)) return pages;
+  pages.push(...await askThose(spared));
+  requireCoverage(live, deps.keeper.state.partitions, pages, failures);
+  return pages;
+}
+
+async function askOne(
+  { peers }: ListingDeps,
+  live: LiveLayouts,
+  owner: OwnerId,
+  ask: PageAsk,
+): Promise<OwnerPage> {
+  const options = { lane: "own", timeoutMs: LIST_TIMEOUT_MS } as const;
+  const { page, next, damaged } = await peers.ask(owner, live, "listKeys", ask, options);
+  return { owner, cursor: new KeyPageCursor(page), next, damaged };
+}
+
+const COVERS = new WeakMap<LiveLayouts, { readonly order: string; readonly cover: ReadCover }>();
+
+/** Whom to ask, kept while nothing changes. Those that are down are spared first, this node never. */
+function coverOf({ keeper, peers }: ListingDeps, live: LiveLayouts): ReadCover {
+  const ids = liveIds(live);
+  const self = ids.indexOf(keeper.selfId);
+  // Behind this node in the ring, so that nodes spare different ones.
+  const others = [...ids.slice(self + 1), ...ids.slice(0, Math.max(0, self))];
+  const isDown = (owner: OwnerId) => peers.isDown(addressOf(owner));
+  const candidates = [...others.filter(isDown), ...others.filter((owner) => !isDown(owner))];
+  const order = candidates.join(" ");
+  const known = COVERS.get(live);
+  if (known?.order === order) return known.cover;
+  const cover = readCover(live, keeper.state.partitions, candidates);
+  COVERS.set(live, { order, cover });
+  return cover;
+}
+
+/**
+ * Throws unless each partition's owners are among those that answered. One that has left out a damaged key has not
+ * answered for its partition.
+ */
 function requireCoverage(
   live: LiveLayouts,
   partitions: number,
-  asked: readonly OwnerId[],
-  answered: readonly IndexPage[],
+  answered: readonly OwnerPage[],
   failures: readonly DhtError[],
 ): void {
+  const asked = liveIds(live);
   const have = new Map<string, ReadonlySet<number>>(
     answered.map(({ owner, damaged }) => [owner, new Set(damaged)]),
   );
@@ -122,36 +205,9 @@ function requireCoverage(
   }
 }
 
-/**
- * The newest of every key up to the horizon. Only owners of the base count: leftovers elsewhere, also at nodes that
- * are about to be owners, may be older than a forgotten deletion. What was acknowledged is on a quorum of the base.
- */
-function merge(
-  live: LiveLayouts,
-  pages: readonly IndexPage[],
-  horizon: string | undefined,
-): Map<string, Merged> {
-  const merged = new Map<string, Merged>();
-  for (const page of pages) {
-    for (const { key, partition, head } of page.entries) {
-      if (horizon !== undefined && compareKeys(key, horizon) > 0) break;
-      const held = merged.get(key);
-      if (held !== undefined && compareHeads(head, held.head) <= 0) continue;
-      if (ownsInBase(live, partition, page.owner)) merged.set(key, { partition, head });
-    }
-  }
-  return merged;
-}
-
-function listed(live: LiveLayouts, key: string, partition: number, head: RecordHead): ListedKey {
+function listed(live: LiveLayouts, { key, partition, head }: MergedKey): ListedKey {
   const { version, valueBytes, contentType, expiresMs } = head;
-  return {
-    ...(expiresMs === undefined ? {} : { expiresMs }),
-    key,
-    partition,
-    version,
-    valueBytes,
-    contentType,
-    nodes: live.newest.owners(partition).map(addressOf),
-  };
+  const nodes = live.newest.addresses(partition);
+  const found = { key, partition, version, valueBytes, contentType, nodes };
+  return expiresMs === undefined ? found : { ...found, expiresMs };
 }

@@ -1,6 +1,7 @@
 import { headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
 import { storeKeyBytes } from "../ports/store.ts";
 import { encodeRecordEntry } from "./record_entry.ts";
+import { type KeySpan, SortedKeys } from "./sorted_keys.ts";
 
 /** The newest that is known of a key: enough to decide whether a write wins, and what it frees. */
 export interface Held {
@@ -19,9 +20,10 @@ export interface TableEntry {
   readonly encoded: Uint8Array | undefined;
   /** Bytes it takes in the journal, at most. */
   readonly bytes: number;
-  /** Whether the key may have no index entry yet. Known when the change is decided. */
-  unindexed: boolean;
-  /** Whether the key may be listed among those that expire, by a record that came before this one. Likewise. */
+  /**
+   * Whether the key may be listed among those that expire, by a record that came before this one. Known when the
+   * change is decided.
+   */
   wasExpiring: boolean;
 }
 
@@ -44,13 +46,13 @@ export function tableEntry(partition: number, key: string, record: StoredRecord)
 /** The entry of a record whose encoded form is there already. */
 export function encodedEntry(partition: number, key: string, held: Held, encoded: Uint8Array): TableEntry {
   const bytes = ENTRY_HEADER_BYTES + storeKeyBytes([key]) + encoded.length;
-  return { partition, key, held, encoded, bytes, unindexed: true, wasExpiring: true };
+  return { partition, key, held, encoded, bytes, wasExpiring: true };
 }
 
 /** The entry that removes a key. */
 export function removalEntry(partition: number, key: string): TableEntry {
   const bytes = ENTRY_HEADER_BYTES + storeKeyBytes([key]);
-  return { partition, key, held: undefined, encoded: undefined, bytes, unindexed: false, wasExpiring: true };
+  return { partition, key, held: undefined, encoded: undefined, bytes, wasExpiring: true };
 }
 
 /** The newest entry of each key among those in some part of the journal. */
@@ -58,6 +60,7 @@ export class MemoryTable {
   readonly #entries = new Map<string, TableEntry>();
   /** Keys of each partition. */
   readonly #partitions = new Map<number, string[]>();
+  readonly #keys = new SortedKeys();
   readonly #journalSeqs: number[] = [];
   #bytes = 0;
   #journalBytes = 0;
@@ -113,12 +116,18 @@ export class MemoryTable {
     return (this.#partitions.get(partition) ?? []).map((key) => this.#entries.get(key)!);
   }
 
+  /** The entries of the first `limit` keys of a span, in the byte order of keys. */
+  within(span: KeySpan, limit: number): TableEntry[] {
+    return this.#keys.within(span, limit).map((key) => this.#entries.get(key)!);
+  }
+
   /** Whether there is nothing to apply. */
   get isEmpty(): boolean {
     return this.#journalSeqs.length === 0;
   }
 
   #noteKey({ partition, key }: TableEntry): void {
+    this.#keys.add(key);
     const keys = this.#partitions.get(partition);
     if (keys === undefined) this.#partitions.set(partition, [key]);
     else keys.push(key);

@@ -1,7 +1,7 @@
 import { DhtError, sentence } from "../core/errors.ts";
 import { isDue } from "../core/expiry.ts";
 import type { Version } from "../core/hlc.ts";
-import { addressOf, ownsInBase } from "../core/layout.ts";
+import { ownsInBase } from "../core/layout.ts";
 import type { Plan, PlannedChange } from "../core/plan.ts";
 import { headOf } from "../core/record.ts";
 import { purge } from "./balance.ts";
@@ -162,7 +162,7 @@ export class DhtNode implements NodeService {
 
   whereIs(key: string): { readonly partition: number; readonly nodes: readonly string[] } {
     const { partition } = this.#place(key);
-    return { partition, nodes: this.#deps.keeper.live.newest.owners(partition).map(addressOf) };
+    return { partition, nodes: this.#deps.keeper.live.newest.addresses(partition) };
   }
 
   ring(): RingView {

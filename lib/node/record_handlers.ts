@@ -1,6 +1,7 @@
 import { isTooFarAhead } from "../core/clock_bound.ts";
 import { DhtError } from "../core/errors.ts";
 import type { OwnerId } from "../core/layout.ts";
+import { packKeyPage } from "../core/key_page.ts";
 import type { ValueRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Answer, Ask, Handlers, KeyedRecord } from "../wire.ts";
@@ -62,7 +63,7 @@ export function recordHandlers(deps: RecordHandlerDeps) {
     },
     listKeys: async ({ prefix, after, limit }) => {
       const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });
-      return { entries: page.entries, next: page.next, damaged: page.damaged };
+      return { page: packKeyPage(page.entries), next: page.next, damaged: page.damaged };
     },
   } satisfies Partial<Handlers>;
 }

@@ -1,13 +1,11 @@
 import { DhtError } from "../core/errors.ts";
-import { compareKeys } from "../core/key_order.ts";
 import type { RecordHead, StoredRecord } from "../core/record.ts";
-import type { StoreEntry } from "../ports/store.ts";
 import { sha256 } from "../sha256.ts";
 import type { KeyedRecord } from "../wire.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import type { DamageList, Place, Strictness } from "./damage.ts";
 import { readableHead } from "./digests.ts";
-import { countOf, decodeEntry, expiringKey, indexKey, isDamage, recordKey, textOf } from "./entries.ts";
+import { countOf, decodeEntry, expiringKey, isDamage, recordKey, textOf } from "./entries.ts";
 import type { TableEntry } from "./memory_table.ts";
 import { movedBytes } from "./moved_bytes.ts";
 import { laidOver, NO_OVERLAY, type Overlay, type Page, withinBytes } from "./overlay.ts";
@@ -37,15 +35,6 @@ export interface RecordsPage {
   readonly damaged: boolean;
 }
 
-/** A page of this node's own keys, by their byte order. */
-export interface IndexPage {
-  readonly entries: { readonly key: string; readonly partition: number; readonly head: RecordHead }[];
-  /** To be given as `after` for the next page; absent on the last. */
-  readonly next?: string;
-  /** Partitions of the keys left out because not even the head of their record can be read. */
-  readonly damaged: readonly number[];
-}
-
 /** Where a page of a partition begins, and when it ends: with the entry that makes `bytes` full. */
 export interface PageBounds {
   readonly after?: string | undefined;
@@ -60,13 +49,6 @@ interface PageContent<T> {
   /** Of one that is not in its place yet. */
   show(entry: TableEntry): T | undefined;
   bytesOf(entry: T): number;
-}
-
-/** Which keys a page of the index is to have. */
-export interface IndexQuery {
-  readonly prefix: string;
-  readonly after?: string;
-  readonly limit: number;
 }
 
 /** A key whose value expires. */
@@ -233,23 +215,6 @@ export class RecordReader {
     return { ...withinBytes(laidOver(page, overlay, show, { after, limit }), maxBytes, bytesOf), damaged };
   }
 
-  /** A page of the index, as far as it has been applied or is in `overlay`. */
-  async listKeys(query: IndexQuery, overlay: Overlay = NO_OVERLAY): Promise<IndexPage> {
-    const places = await this.#indexed(query);
-    const heads = await this.#look(places);
-    const damaged: number[] = [];
-    const entries = places.flatMap((place, i) => {
-      const head = heads[i];
-      if (head === "damaged") damaged.push(place.partition);
-      return head === undefined || head === "damaged" ? [] : [{ ...place, head }];
-    });
-    const last = places.at(-1);
-    const page = places.length === query.limit && last ? { entries, next: last.key } : { entries };
-    const listed = ({ key, partition, held }: TableEntry) =>
-      held && key.startsWith(query.prefix) ? { key, partition, head: held.head } : undefined;
-    return { ...laidOver(page, overlay, listed, query), damaged };
-  }
-
   /** Keys whose value expires, in the order of partitions and keys, as far as they have been applied. */
   async listExpiring(after: Place | undefined, limit: number): Promise<ExpiringKey[]> {
     const range = {
@@ -265,25 +230,6 @@ export class RecordReader {
       });
     }
     return found;
-  }
-
-  async #indexed({ prefix, after, limit }: IndexQuery): Promise<Place[]> {
-    const places: Place[] = [];
-    const isWithin = after !== undefined && compareKeys(after, prefix) >= 0;
-    // The key that is the prefix itself comes first, but a range begins behind its bound.
-    if (!isWithin && prefix !== "") {
-      const [entry] = await this.#store.getMany([indexKey(prefix)]);
-      if (entry !== undefined) places.push(placeOf(entry));
-    }
-    if (places.length === limit) return places;
-    const begin = isWithin ? after : prefix;
-    const range = { prefix: ["key"], ...(begin === "" ? {} : { after: indexKey(begin) }) };
-    for await (const entry of this.#store.list(range, { limit: limit - places.length })) {
-      const place = placeOf(entry);
-      if (!place.key.startsWith(prefix)) break;
-      places.push(place);
-    }
-    return places;
   }
 
   #verified(place: Place, value: Uint8Array): StoredRecord {
@@ -316,10 +262,6 @@ export class RecordReader {
       `Cannot read key ${JSON.stringify(place.key)}: this node's copy is damaged`,
     );
   }
-}
-
-function placeOf({ key, value }: StoreEntry): Place {
-  return { key: textOf(key[1]), partition: countOf(decodeEntry(value)[0]) };
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -7,15 +7,13 @@ import { decodeRecordEntry } from "./record_entry.ts";
 /** What memory knows of a key: what is held of it, or that nothing is. */
 export interface Known {
   readonly held: Held | undefined;
-  /** Whether what is held may have no index entry yet. */
-  readonly unindexed: boolean;
   /** Whether the key may be listed among those that expire. */
   readonly wasExpiring: boolean;
 }
 
 /** What is known of a key whose entries are all in their places. */
 export function knownOf(held: Held | undefined): Known {
-  return { held, unindexed: false, wasExpiring: expires(held) };
+  return { held, wasExpiring: expires(held) };
 }
 
 function expires(held: Held | undefined): boolean {
@@ -65,10 +63,9 @@ export class RecordTables {
   known(key: string): Known | undefined {
     const active = this.#active.get(key);
     if (active !== undefined) {
-      const { held, unindexed, wasExpiring } = active;
-      return { held, unindexed, wasExpiring: wasExpiring || expires(held) };
+      const { held, wasExpiring } = active;
+      return { held, wasExpiring: wasExpiring || expires(held) };
     }
-    // What is being applied has its index entries before anything newer is applied.
     const applying = this.#applying?.get(key);
     if (applying !== undefined) return knownOf(applying.held);
     const cached = this.#cache.get(key);
@@ -133,6 +130,11 @@ export class RecordTables {
       for (const entry of found ?? []) entries.set(entry.key, entry);
     }
     return entries;
+  }
+
+  /** The tables whose entries are not in their places yet, older first. What they hold is never taken out of them. */
+  unappliedTables(): readonly MemoryTable[] {
+    return this.#applying === undefined ? [this.#active] : [this.#applying, this.#active];
   }
 
   /** Whether a record of this partition is not in its place yet. */

@@ -13,10 +13,9 @@ import { Digests, type PartitionDigest } from "./digests.ts";
 import type { PullTicket } from "./floors.ts";
 import { Hints } from "./hints.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
+import { type IndexPage, type IndexQuery, IndexReader } from "./index_reader.ts";
 import {
   type ExpiringKey,
-  type IndexPage,
-  type IndexQuery,
   type PartitionPage,
   RecordReader,
   type RecordsPage,
@@ -39,7 +38,8 @@ import {
 
 export type { PartitionDigest } from "./digests.ts";
 export type { Place } from "./damage.ts";
-export type { ExpiringKey, IndexPage, IndexQuery, ScanRange } from "./record_reader.ts";
+export type { IndexPage, IndexQuery } from "./index_reader.ts";
+export type { ExpiringKey, ScanRange } from "./record_reader.ts";
 export type { StorageStats } from "./storage_stats.ts";
 export type { PullTicket } from "./floors.ts";
 export type { TombstoneName, WriteOutcome, WriteRequest } from "./write_change.ts";
@@ -83,6 +83,7 @@ export class Storage {
   readonly #store: ClaimedStore;
   readonly #tables: RecordTables;
   readonly #reader: RecordReader;
+  readonly #index: IndexReader;
   readonly #writer: GroupCommit;
   readonly #applier: Applier;
   readonly #digests: Digests;
@@ -120,6 +121,7 @@ export class Storage {
       doubt: (partition) => this.#digests.doubt(partition),
     });
     this.#reader = new RecordReader(store, this.#tables, damage);
+    this.#index = new IndexReader(store, this.#tables, this.#reader);
     this.#digests = new Digests({ store, damage, settle: (partition) => this.#settle(partition) });
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
@@ -234,12 +236,11 @@ export class Storage {
 
   /**
    * A page of this node's keys that begin with `prefix` and sort after `after`, tombstones included: all that
-   * was accepted before the call. A page may have fewer entries than `limit` and yet not be the last.
+   * was committed before the call, or newer. A page may have fewer entries than `limit` and yet not be the last.
    */
   async listKeys(query: IndexQuery): Promise<IndexPage> {
     this.#assertServing();
-    const overlay = await this.#settle();
-    return await this.#reader.listKeys(query, overlay);
+    return await this.#index.page(query);
   }
 
   /**

@@ -82,7 +82,7 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
     record: request,
     decide(batch, grounds) {
       const { uploads, garbage, floors, damaged } = books();
-      const { held, unindexed, wasExpiring } = grounds.known;
+      const { held, wasExpiring } = grounds.known;
       const isDamaged = isStillDamaged(batch, key, grounds, damaged);
       const isMended = request.mends === true && isDamaged;
       const hadValue = held?.head.kind === "value";
@@ -108,7 +108,6 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
         uploads.complete(batch, own.blobId, valueBytes);
       }
       if (own.blobId !== held?.blobId) giveUpBlob(batch, held, garbage);
-      entry.unindexed = unindexed || held === undefined;
       entry.wasExpiring = wasExpiring || grounds.damaged;
       batch.journal(entry);
       return { kind: "stored", hadValue };

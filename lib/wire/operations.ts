@@ -12,6 +12,7 @@ import {
   shape,
   text,
   uint,
+  uintWithin,
 } from "../core/shape.ts";
 import { recordList } from "./record_list.ts";
 import { ring } from "./ring_format.ts";
@@ -167,11 +168,14 @@ export const OPERATIONS = {
     ask: shape({ down: list(text) }),
     answer: shape({ partitions: uint, values: uint, valueBytes: uint }),
   },
-  /** A part of this node's ordered key index; and the partitions of keys left out because they are damaged. */
+  /**
+   * A part of this node's ordered key index, as `packKeyPage` makes it of `packIndexEntry`; and the partitions of keys
+   * left out because they are damaged.
+   */
   listKeys: {
-    ask: shape({ prefix: text, after: optional(text), limit: uint }),
+    ask: shape({ prefix: text, after: optional(text), limit: uintWithin(1, 10_000) }),
     answer: shape({
-      entries: list(shape({ key: text, partition: uint, head })),
+      page: bytes,
       next: optional(text),
       damaged: list(uint),
     }),

@@ -1,4 +1,6 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
+import { unpackIndexEntry } from "../../lib/core/index_entry.ts";
+import type { PackedKey } from "../../lib/core/key_page.ts";
 import type { Storage } from "../../lib/node/storage.ts";
 import {
   openStorage,
@@ -72,8 +74,14 @@ Deno.test("listKeys() given a deleted key, then it is listed with its tombstone"
   await write(storage, "a", value(1));
   await write(storage, "a", tombstone(2));
   const { entries } = await storage.listKeys({ prefix: "", limit: 9 });
-  assertEquals(entries.map(({ key, partition, head }) => [key, partition, head.kind, head.version.wallMs]), [
-    ["a", partitionOfTest("a"), "tombstone", 2],
+  const [{ key, packed }] = entries as [PackedKey];
+  const { partition, head } = unpackIndexEntry(packed);
+  assertEquals([entries.length, key, partition, head.kind, head.version.wallMs], [
+    1,
+    "a",
+    partitionOfTest("a"),
+    "tombstone",
+    2,
   ]);
 });
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemoryDisk } from "../../lib/adapters/memory_store.ts";
 import { compareVersions, type Version } from "../../lib/core/hlc.ts";
+import { unpackIndexEntry } from "../../lib/core/index_entry.ts";
 import { compareHeads, headOf, type StoredRecord, type Tombstone } from "../../lib/core/record.ts";
 import type { WriteOutcome } from "../../lib/node/storage.ts";
 import {
@@ -189,7 +190,10 @@ async function compare({ storage }: Opened, model: Model): Promise<void> {
   const expected = [...model.records].map(([key, record]) => ({ key, head: headOf(record) }));
   expected.sort((a, b) => a.key < b.key ? -1 : 1);
   const { entries } = await storage.listKeys({ prefix: "key", limit: 1_000 });
-  assertEquals(entries, expected.map(({ key, head }) => ({ ...place(key), head })));
+  assertEquals(
+    entries.map(({ key, packed }) => ({ key, ...unpackIndexEntry(packed) })),
+    expected.map(({ key, head }) => ({ ...place(key), head })),
+  );
   const digests = await storage.digests();
   for (const partition of new Set(KEYS.map(partitionOfTest))) {
     const own = expected.filter(({ key }) => partitionOfTest(key) === partition);

@@ -185,18 +185,50 @@ Deno.test("damaged record given it was a deletion that the others have forgotten
   });
 });
 
-Deno.test("listing given an owner whose record is damaged and one that is down, then it says so and omits nothing", async () => {
+/** What a node lists while another is down; a code where it cannot. */
+async function listedWithout(stage: Stage, host: Host, lost: Host): Promise<unknown> {
+  lost.crash();
+  const listing = nodeAt(host).list({ prefix: "", limit: 10 });
+  const answer = await listing.then(({ keys }) => keys.map(({ key }) => key), (error) => error.code);
+  lost.boot();
+  await stage.sim.until("all are back", () => lost.ready);
+  return answer;
+}
+
+/** Damages what a node's index says of a key. */
+async function damageIndex(host: Host): Promise<void> {
+  await runningAt(host).storage.flush();
+  host.disk.corrupt(["key", "a"], (bytes) => bytes.with(10, bytes[10]! ^ 1));
+}
+
+Deno.test("listing given an owner whose index entry is damaged and one that is down, then the record says what is held", async () => {
   await play({ pauses: STILL }, async (stage) => {
-    const { sim, hosts } = stage;
+    const [first, second, third] = stage.hosts;
     await write(stage);
-    await damage(hosts[1]!);
-    await restart(stage, hosts[1]!);
-    hosts[2]!.crash();
-    const listing = nodeAt(hosts[0]!).list({ prefix: "", limit: 10 });
-    const answer = await listing.then(({ keys }) => keys.map(({ key }) => key), (error) => error.code);
-    assertEquals(answer, "read_quorum_unreachable");
-    hosts[2]!.boot();
-    await sim.until("all are back", () => hosts[2]!.ready);
+    await damageIndex(second!);
+    assertEquals(await listedWithout(stage, first!, third!), ["a"]);
+  });
+});
+
+Deno.test("listing given an owner whose record is damaged and one that is down, then the index says what is held", async () => {
+  await play({ pauses: STILL }, async (stage) => {
+    const [first, second, third] = stage.hosts;
+    await write(stage);
+    await damage(second!);
+    await restart(stage, second!);
+    assertEquals(await listedWithout(stage, first!, third!), ["a"]);
+  });
+});
+
+Deno.test("listing given an owner whose record and index entry are damaged and one that is down, then it says so and omits nothing", async () => {
+  await play({ pauses: STILL }, async (stage) => {
+    const [first, second, third] = stage.hosts;
+    await write(stage);
+    await damageIndex(second!);
+    await damage(second!);
+    await restart(stage, second!);
+    assertEquals(await listedWithout(stage, first!, third!), "read_quorum_unreachable");
+    assertEquals(await nodeAt(first!).list({ prefix: "", limit: 10 }).then(({ keys }) => keys.length), 1);
   });
 });
 
