@@ -1,6 +1,13 @@
 import { DhtError } from "../core/errors.ts";
 import type { HybridLogicalClock, Version } from "../core/hlc.ts";
-import { addressOf, allNeeds, type LiveLayouts, type OwnerId, writeNeeds } from "../core/layout.ts";
+import {
+  addressOf,
+  allNeeds,
+  type LiveLayouts,
+  type OwnerId,
+  readNeeds,
+  writeNeeds,
+} from "../core/layout.ts";
 import { partitionOf } from "../core/partition.ts";
 import type { StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -11,9 +18,11 @@ import type { Exchange } from "./exchange.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
 import { endedIfDue } from "./expiry.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
-import { preferred, QuorumReader, type ReadStrength } from "./quorum_reader.ts";
+import { quickRead } from "./quick_read.ts";
+import { HEDGE_MS, preferred, QuorumReader, type ReadStrength } from "./quorum_reader.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Client, WriteConsistency, Written } from "./service.ts";
+import { Silences } from "./silences.ts";
 import { Stamper } from "./stamper.ts";
 import { type WriteLimits, writeStrongly } from "./strong.ts";
 import { survey } from "./survey.ts";
@@ -73,10 +82,12 @@ export class Coordinator {
   /** Requests that had to be stamped or asked again, for the metrics. */
   readonly retries = { restamped: 0, ahead: 0, layout: 0, repaired: 0 };
   readonly #stamper: Stamper;
+  readonly #silences: Silences;
 
   constructor(deps: CoordinatorDeps) {
     this.#deps = deps;
     this.#stamper = new Stamper(deps);
+    this.#silences = new Silences(deps.clock, HEDGE_MS);
   }
 
   /** Where a key is in this ring. */
@@ -152,13 +163,25 @@ export class Coordinator {
     { consistency = "quorum", client }: QuorumReadOptions = {},
   ): Promise<QuorumRead | undefined> {
     const { keeper } = this.#deps;
-    const once = (live: LiveLayouts) =>
-      new QuorumReader(this.#deps, place, live, this.retries, consistency).run();
     const attempt = () => {
       const { live } = keeper;
-      return endedIfDue(this.#deps, place, () => once(live));
+      return endedIfDue(this.#deps, place, () => this.#readUnder(live, place, consistency));
     };
     return this.underLiveLayouts(attempt, client);
+  }
+
+  #readUnder(
+    live: LiveLayouts,
+    place: Place,
+    strength: ReadStrength,
+  ): Promise<QuorumRead | undefined> {
+    const newReader = () => new QuorumReader(this.#deps, place, live, this.retries, strength);
+    const [need, second] = NEEDS[strength](live, place.partition);
+    if (second !== undefined) return newReader().run();
+    const { keeper, peers } = this.#deps;
+    const owners = preferred(need!.owners, keeper.selfId, peers);
+    const deps = { peers, silences: this.#silences };
+    return quickRead(deps, { place, live, owners, need: need!, newReader });
   }
 
   /** Does `work`, which reads, again while it meets nodes that live by other layouts; both sides catch up meanwhile. */
@@ -223,6 +246,9 @@ export class Coordinator {
     }
   }
 }
+
+/** Whom a read asks. */
+const NEEDS = { quorum: readNeeds, strong: writeNeeds, all: allNeeds } as const;
 
 /** What a failed round is counted as. */
 const RETRY_OF = { stale: "restamped", ahead: "ahead", mismatch: "layout", unsettled: "layout" } as const;

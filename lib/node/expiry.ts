@@ -30,8 +30,9 @@ export async function endedIfDue(
   read: () => Promise<QuorumRead | undefined>,
 ): Promise<QuorumRead | undefined> {
   const found = await read();
+  if (found?.record.kind !== "value" || found.record.expiresMs === undefined) return found;
   // A clock that is behind by more than the bound is the one that is wrong.
-  if (found === undefined || !isDue(headOf(found.record), deps.clock.nowMs() + CLOCK_BOUND_MS)) return found;
+  if (!isDue(headOf(found.record), deps.clock.nowMs() + CLOCK_BOUND_MS)) return found;
   const { live, record, source, holders } = found;
   if (!await isDueForMost(deps.peers, found, place)) return found;
   const deletion = expiryOf(record);

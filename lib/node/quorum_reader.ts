@@ -14,9 +14,10 @@ import { headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
 import { ReadState } from "../core/read_state.ts";
 import type { CoordinatorDeps, Place, QuorumRead } from "./coordinator.ts";
 import { asDhtError, type Peers } from "./peers.ts";
+import type { Answer } from "../wire.ts";
 
 /** Silence after which a read asks further owners. */
-const HEDGE_MS = 250;
+export const HEDGE_MS = 250;
 /** Why the wait for further owners ended: one value for all, as an error of its own for each read would be costly. */
 const SILENCE_BROKEN = new Error("A reply came in time");
 
@@ -66,8 +67,26 @@ export class QuorumReader {
     this.#waiting = preferred(allOwners(this.#needs), deps.keeper.selfId, deps.peers);
   }
 
-  async run(): Promise<QuorumRead | undefined> {
+  /** Reads, from the beginning. */
+  run(): Promise<QuorumRead | undefined> {
     this.#askMinimum();
+    return this.goOn();
+  }
+
+  /** Takes over a read for which these owners have been asked: the record of the first, the heads of the others. */
+  adopt(asked: readonly OwnerId[]): void {
+    this.#asked += asked.length;
+    for (const owner of asked) this.#askedAt.set(owner, ++this.#moments);
+    this.#waiting.splice(0, this.#waiting.length, ...this.#waiting.filter((owner) => !asked.includes(owner)));
+  }
+
+  /** Asks all who have not been asked. */
+  askRest(): void {
+    this.#waiting.splice(0).forEach((owner) => this.#ask(owner));
+  }
+
+  /** Reads on, from what has been asked and answered. */
+  async goOn(): Promise<QuorumRead | undefined> {
     for (;;) {
       if (this.#mismatch !== undefined) throw this.#mismatch;
       const step = this.#state.step();
@@ -160,7 +179,7 @@ export class QuorumReader {
       this.#askedAt.set(owner, ++this.#moments);
       this.#state.reply(owner, head);
     } catch (error) {
-      this.#lose(owner, error);
+      this.hearFailure(owner, error);
     }
   }
 
@@ -205,38 +224,46 @@ export class QuorumReader {
   }
 
   #ask(owner: OwnerId): void {
-    void (this.#asked++ === 0 ? this.#askRecord(owner) : this.#askHead(owner)).then(() => this.#wake());
+    void (this.#asked++ === 0 ? this.#askRecord(owner) : this.#askHead(owner));
   }
 
   async #askRecord(owner: OwnerId): Promise<void> {
     this.#askedAt.set(owner, ++this.#moments);
-    try {
-      const { record } = await this.#deps.peers.ask(owner, this.#live, "read", this.#place);
-      this.#answeredAt.set(owner, ++this.#moments);
-      this.#floors.delete(owner);
-      if (record !== undefined) this.#records.set(owner, record);
-      this.#state.reply(owner, record === undefined ? undefined : headOf(record));
-    } catch (error) {
-      this.#lose(owner, error);
-    }
+    await this.#deps.peers.ask(owner, this.#live, "read", this.#place).then(
+      (answer) => this.hearRecord(owner, answer),
+      (error) => this.hearFailure(owner, error),
+    );
   }
 
   async #askHead(owner: OwnerId): Promise<void> {
     this.#askedAt.set(owner, ++this.#moments);
-    try {
-      // Strictly: a damaged copy, taken for none, could outvote the deletion or the value that it was.
-      const ask = { items: [this.#place], strict: true };
-      const { heads, floors } = await this.#deps.peers.ask(owner, this.#live, "heads", ask);
-      this.#answeredAt.set(owner, ++this.#moments);
-      this.#floors.set(owner, floors[0]?.floor);
-      this.#state.reply(owner, heads[0]);
-    } catch (error) {
-      this.#lose(owner, error);
-    }
+    // Strictly: a damaged copy, taken for none, could outvote the deletion or the value that it was.
+    const ask = { items: [this.#place], strict: true };
+    await this.#deps.peers.ask(owner, this.#live, "heads", ask).then(
+      (answer) => this.hearHead(owner, answer),
+      (error) => this.hearFailure(owner, error),
+    );
   }
 
-  /** Gives an owner up, and asks the next in its place. */
-  #lose(owner: OwnerId, error: unknown): void {
+  /** An owner has answered with its record. */
+  hearRecord(owner: OwnerId, { record }: Answer<"read">): void {
+    this.#answeredAt.set(owner, ++this.#moments);
+    this.#floors.delete(owner);
+    if (record !== undefined) this.#records.set(owner, record);
+    this.#state.reply(owner, record === undefined ? undefined : headOf(record));
+    this.#wake();
+  }
+
+  /** An owner has answered with its head. */
+  hearHead(owner: OwnerId, { heads, floors }: Answer<"heads">): void {
+    this.#answeredAt.set(owner, ++this.#moments);
+    this.#floors.set(owner, floors[0]?.floor);
+    this.#state.reply(owner, heads[0]);
+    this.#wake();
+  }
+
+  /** An owner is given up, and the next asked in its place. */
+  hearFailure(owner: OwnerId, error: unknown): void {
     const failure = asDhtError(error);
     if (failure.code === "layout_mismatch") this.#mismatch ??= failure;
     this.#reasons.push(failure.message);
@@ -244,6 +271,7 @@ export class QuorumReader {
     this.#records.delete(owner);
     const next = this.#waiting.shift();
     if (next !== undefined) this.#ask(next);
+    this.#wake();
   }
 
   /** Waits for a reply; after a silence, asks all who have not been asked. */
@@ -252,7 +280,7 @@ export class QuorumReader {
     if (this.#waiting.length === 0) return await reply;
     const silence = new AbortController();
     const hedge = this.#deps.clock.sleep(HEDGE_MS, silence.signal).then(
-      () => this.#waiting.splice(0).forEach((owner) => this.#ask(owner)),
+      () => this.askRest(),
       () => {},
     );
     await Promise.race([reply, hedge]);
@@ -262,8 +290,14 @@ export class QuorumReader {
 
 /** Owners in the order in which they are best asked: this node itself, those that answer, the others. */
 export function preferred(owners: readonly OwnerId[], self: OwnerId, peers: Peers): OwnerId[] {
-  const cost = (owner: OwnerId) => owner === self ? 0 : peers.isDown(addressOf(owner)) ? 2 : 1;
-  return [...owners].sort((a, b) => cost(a) - cost(b));
+  const best: OwnerId[] = owners.includes(self) ? [self] : [];
+  let down: OwnerId[] | undefined;
+  for (const owner of owners) {
+    if (owner === self) continue;
+    if (peers.isDown(addressOf(owner))) (down ??= []).push(owner);
+    else best.push(owner);
+  }
+  return down === undefined ? best : [...best, ...down];
 }
 
 function unreachable(
