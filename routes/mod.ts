@@ -61,10 +61,10 @@ const ROUTES: readonly Route[] = [
 const EXACT: ReadonlyMap<string, Route> = new Map(
   ROUTES.filter(({ path }) => !path.includes("{")).map((route) => [route.path, route]),
 );
-/** Routes with a rest, by what stands before it, slash included. */
-const PREFIXED: ReadonlyMap<string, Route> = new Map(
-  ROUTES.filter(({ path }) => path.includes("{")).map((route) => [prefixOf(route), route]),
-);
+/** Routes with a rest, and what stands before it, slash included. */
+const PREFIXED: readonly (readonly [prefix: string, route: Route])[] = ROUTES
+  .filter((route) => route.path.includes("{") && route !== ANY_KEY)
+  .map((route) => [prefixOf(route), route] as const);
 
 /** Who sent a request, as far as the server knows; asked for only where it is logged. */
 export interface Sender {
@@ -144,12 +144,12 @@ function answer(seen: Seen, shared: Shared): Response | Promise<Response> {
 const METHODS: readonly Method[] = ["GET", "PUT", "POST", "DELETE"];
 
 function findRoute(path: string): { readonly route: Route; readonly rest: string } {
+  // No exact path begins as one of these does. They come first, as looking the path up costs its hash.
+  for (const [prefix, route] of PREFIXED) {
+    if (path.startsWith(prefix)) return { route, rest: path.slice(prefix.length) };
+  }
   const exact = EXACT.get(path);
-  if (exact !== undefined) return { route: exact, rest: "" };
-  const slash = path.indexOf("/", 1);
-  const prefixed = slash < 0 ? undefined : PREFIXED.get(path.slice(0, slash + 1));
-  if (prefixed !== undefined) return { route: prefixed, rest: path.slice(slash + 1) };
-  return { route: ANY_KEY, rest: path.slice(1) };
+  return exact === undefined ? { route: ANY_KEY, rest: path.slice(1) } : { route: exact, rest: "" };
 }
 
 function prefixOf(route: Route): string {

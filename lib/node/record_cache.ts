@@ -3,10 +3,20 @@ import type { StoredRecord } from "../core/record.ts";
 // What the objects around a record take in memory, roughly.
 const RECORD_MEMORY_BYTES = 500;
 
-/** Records by key, the least recently used ones dropped when they pass a number of bytes. */
+/** A record, and whether it was asked for since it was last spared. */
+interface Cached {
+  readonly record: StoredRecord;
+  readonly bytes: number;
+  used: boolean;
+}
+
+/**
+ * Records by key, the oldest dropped when they pass a number of bytes, but for those that were asked for since: they
+ * get another turn. A read so changes no order, which would cost more than finding the record.
+ */
 export class RecordCache {
   readonly #maxBytes: number;
-  readonly #records = new Map<string, { record: StoredRecord; bytes: number }>();
+  readonly #records = new Map<string, Cached>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -16,8 +26,7 @@ export class RecordCache {
   get(key: string): StoredRecord | undefined {
     const cached = this.#records.get(key);
     if (cached === undefined) return undefined;
-    this.#records.delete(key);
-    this.#records.set(key, cached);
+    cached.used = true;
     return cached.record;
   }
 
@@ -25,11 +34,14 @@ export class RecordCache {
   set(key: string, record: StoredRecord, encodedBytes: number): void {
     this.delete(key);
     const bytes = encodedBytes + 2 * key.length + RECORD_MEMORY_BYTES;
-    this.#records.set(key, { record, bytes });
+    this.#records.set(key, { record, bytes, used: false });
     this.#bytes += bytes;
-    for (const oldest of this.#records.keys()) {
+    // A turn sees those it spares again at its end, and then drops them.
+    for (const [oldest, cached] of this.#records) {
       if (this.#bytes <= this.#maxBytes) break;
-      this.delete(oldest);
+      this.#records.delete(oldest);
+      if (cached.used) this.#records.set(oldest, { ...cached, used: false });
+      else this.#bytes -= cached.bytes;
     }
   }
 
