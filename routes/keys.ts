@@ -15,7 +15,7 @@ import { parseKey } from "./key.ts";
 import { HttpProblem } from "./problem.ts";
 import { answerOf, json, text } from "./respond.ts";
 import { choice, parseQuery, type Query } from "./target.ts";
-import { etagOf, valueResponse } from "./value_response.ts";
+import { valueResponse } from "./value_response.ts";
 
 /** Characters in the longest content type that is kept. */
 const CONTENT_TYPE_MAX_CHARS = 256;
@@ -51,15 +51,16 @@ export async function putValue(call: Call): Promise<Response> {
   const consistency = writeConsistencyOf(query);
   const contentType = contentTypeOf(request.headers);
   const written = await putBody(call, key, { contentType, consistency, client: request, ...ttl });
+  const version = formatVersion(written.version);
   const answer: PutAnswer = {
     key,
     timestamp: timestampSeconds(written.version),
-    version: formatVersion(written.version),
+    version,
     size: written.valueBytes,
     replicas: written.acknowledged,
     expires: written.expiresMs === undefined ? null : written.expiresMs / 1000,
   };
-  return answerOf(answer, { etag: etagOf(written.version) });
+  return answerOf(answer, { etag: `"${version}"` });
 }
 
 /** `DELETE /keys/{key}`: writes a tombstone; 404 where there was nothing to delete. */

@@ -31,7 +31,7 @@ const DATES = new Map<number, string>();
 const MAX_DATES = 1_024;
 
 /** The `ETag` of a version: strong, since equal versions are equal bytes. */
-export function etagOf(version: Version): string {
+function etagOf(version: Version): string {
   return `"${formatVersion(version)}"`;
 }
 

@@ -37,8 +37,19 @@ export function timestampSeconds(version: Version): number {
 }
 
 /** The text of a version, as in an `ETag`: letters, digits, dots, dashes and, where it was stamped again, a plus sign. */
-export function formatVersion(version: Version): string {
-  return `${version.wallMs}-${version.counter}-${version.writer}`;
+export function formatVersion({ wallMs, counter, writer }: Version): string {
+  return `${wholeText(wallMs)}-${counter}-${writer}`;
+}
+
+const THREE_DIGITS = Array.from({ length: 1000 }, (_, value) => `${value}`.padStart(3, "0"));
+
+/** The decimal text of a number. One above 2^30 takes a microsecond to format as a whole, and every read formats one. */
+function wholeText(value: number): string {
+  const millions = Math.floor(value / 1e6);
+  if (millions < 1 || !Number.isSafeInteger(value)) return `${value}`;
+  const rest = value - millions * 1e6;
+  const thousands = Math.floor(rest / 1000);
+  return `${millions}${THREE_DIGITS[thousands]!}${THREE_DIGITS[rest - thousands * 1000]!}`;
 }
 
 /** The clock that a node stamps its writes with. It reads no clock of its own. */

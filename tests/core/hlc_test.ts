@@ -52,6 +52,14 @@ Deno.test("timestampSeconds() given milliseconds, then seconds with decimals", (
   assertEquals(timestampSeconds({ ...V, wallMs: 1_700_000_000_123 }), 1_700_000_000.123);
 });
 
+for (
+  const wallMs of [0, 7, 999_999, 1e6, 1_000_007, 1e9, 1_795_390_743_083, 2 ** 53 - 1, 1_795_390_743_083.5]
+) {
+  Deno.test(`formatVersion() given ${wallMs}, then its decimal text`, () => {
+    assertEquals(formatVersion({ ...V, wallMs }), `${wallMs}-5-b.1`);
+  });
+}
+
 Deno.test("formatVersion() given any stamp a clock issues, then it may stand in an ETag", () => {
   const clock = new HybridLogicalClock(writerId("0a1b2c", 12));
   for (const version of [clock.issue(7), clock.issue(7, { ...V, wallMs: 8 })]) {

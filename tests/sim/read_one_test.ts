@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertGreater } from "@std/assert";
 import { nodeAt, sentence, Simulation } from "./simulation.ts";
 import { Workload } from "./workload.ts";
 
@@ -26,5 +26,45 @@ Deno.test("read of one copy given that the owners adopt another layout meanwhile
     isJoined = true;
     await Promise.all(readers);
     assertEquals(failures, []);
+  });
+});
+
+Deno.test("read of one copy given a ring at rest, then each owner's memory alone tells what asking all tells", async () => {
+  const sim = new Simulation({});
+  await sim.run(async () => {
+    const hosts = await sim.startRing(4);
+    const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+    const how = { contentType: "text/plain" };
+    for (const [i, key] of keys.entries()) {
+      const node = nodeAt(hosts[i % 4]!);
+      await node.put(key, new TextEncoder().encode(key), { ...how, ...(i % 3 === 1 && { ttlSeconds: 1 }) });
+      if (i % 3 === 2) await node.delete(key, {});
+    }
+    await sim.sleep(5_000);
+    let told = 0;
+    for (const key of keys) {
+      const all = await nodeAt(hosts[0]!).get(key, { consistency: "all" });
+      const owners = nodeAt(hosts[0]!).whereIs(key).nodes;
+      for (const host of hosts) {
+        // What is in the database only is in memory from then on.
+        await nodeAt(host).get(key, { consistency: "local" });
+        const now = nodeAt(host).getNow(key, "one");
+        if (!owners.includes(host.address)) assertEquals(now, "unknown");
+        if (now === "unknown") continue;
+        told++;
+        assertEquals([now?.version, now?.bytes], [all?.version, all?.bytes]);
+        assertEquals(nodeAt(host).getNow(key, "quorum"), "unknown");
+      }
+    }
+    assertGreater(told, 50);
+  });
+});
+
+Deno.test("read of one copy given a key this node has never seen, then memory does not tell, but that it has none itself", async () => {
+  const sim = new Simulation({});
+  await sim.run(async () => {
+    const [a] = await sim.startRing(3);
+    await nodeAt(a!).get("a", { consistency: "local" });
+    assertEquals(nodeAt(a!).getNow("a", "one"), "unknown");
   });
 });
