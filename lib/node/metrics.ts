@@ -38,6 +38,7 @@ export function nodeMetrics(
     ),
     counter("peer_messages_total", "Messages sent to other nodes", sent.messages),
     counter("peer_operations_total", "Operations in those messages", sent.operations),
+    counter("peer_bytes_total", "Bytes of those messages and of their answers", sent.bytes),
     counter("requests_restamped_total", "Writes stamped again above a newer version", retries.restamped),
     counter(
       "requests_ahead_total",

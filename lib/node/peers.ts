@@ -78,8 +78,8 @@ export class Peers {
   readonly #detector = new FailureDetector();
   readonly #recoveryListeners: ((address: string) => void)[] = [];
   #replica: LocalReplica | undefined;
-  /** Messages sent, and operations in them. */
-  readonly sent = { messages: 0, operations: 0 };
+  /** Messages sent, operations in them, and their bytes with those of the answers. */
+  readonly sent = { messages: 0, operations: 0, bytes: 0 };
 
   constructor(deps: { transport: Transport; clock: Clock; keeper: RingKeeper }) {
     this.#transport = deps.transport;
@@ -331,6 +331,7 @@ export class Peers {
     const request = encodeRequest({ ...message, ringId, from: this.#keeper.self });
     this.sent.messages++;
     this.sent.operations += message.calls.length;
+    this.sent.bytes += request.length;
     const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
     let answer: Uint8Array;
     try {
@@ -342,6 +343,7 @@ export class Peers {
       if (options.signal?.aborted !== true) this.#missed(address);
       throw error;
     }
+    this.sent.bytes += answer.length;
     const reply = decodeReply(answer, message.calls);
     this.#heard(address);
     if (reply.kind === "results") return reply.outcomes;

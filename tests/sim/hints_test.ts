@@ -5,13 +5,14 @@ import { formatVersion } from "../../lib/core/hlc.ts";
 import { partitionOf } from "../../lib/core/partition.ts";
 import type { StoredRecord } from "../../lib/core/record.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
-import { decodeRequest } from "../../lib/wire.ts";
+import { type Answer, type Ask, decodeReply, decodeRequest } from "../../lib/wire.ts";
 import type { Operation } from "./history.ts";
-import type { Host } from "./host.ts";
+import type { Host, Tampering } from "./host.ts";
 import { SeveredLinks } from "./severed_links.ts";
 import { nodeAt, runningAt, Simulation, type SimulationOptions } from "./simulation.ts";
 import { Workload } from "./workload.ts";
 
+const FAST = { transfer: Infinity, repair: Infinity, scrub: Infinity };
 const COMPARING: ReadonlySet<string> = new Set(["digests", "tree", "scan", "scanRecords", "readRecords"]);
 
 /** Has no two nodes compare what they hold, so that what arrives came by a hint. */
@@ -65,7 +66,7 @@ async function untilAcknowledged(write: () => Promise<Operation>): Promise<Opera
   }
 }
 
-function put({ work }: Stage, host: Host, key: string, bytes = 40): Promise<Operation> {
+function put({ work }: Pick<Stage, "work">, host: Host, key: string, bytes = 40): Promise<Operation> {
   return untilAcknowledged(() => work.put("c1", key, { host, bytes }));
 }
 
@@ -224,5 +225,43 @@ Deno.test("hints given the owner is removed from the ring, then they are dropped
     stage.compareAgain();
     await nodeAt(hosts[0]!).remove(lost.address, { force: false });
     await sim.until("no hint is left", () => keptHints(stage) === 0, 300_000);
+  });
+});
+
+Deno.test("node that was away given the others compare with it when it is back, then what it missed reaches it once", async () => {
+  const KEYS = 200;
+  let moved = 0;
+  const counting: Tampering["transport"] = (transport) => ({
+    call: async (address, message, options) => {
+      const { calls } = decodeRequest(message);
+      const bytes = await transport.call(address, message, options);
+      const reply = decodeReply(bytes, calls);
+      calls.forEach(({ op, ask }, i) => {
+        if (op === "mergeRecords") moved += (ask as Ask<typeof op>).records.length;
+        const outcome = reply.kind === "results" ? reply.outcomes[i] : undefined;
+        if (outcome?.ok !== true) return;
+        if (op === "readRecords") moved += (outcome.answer as Answer<typeof op>).records.length;
+        if (op !== "scanRecords") return;
+        for (const { entries } of (outcome.answer as Answer<typeof op>).pages) moved += entries.length;
+      });
+      return bytes;
+    },
+  });
+  const sim = new Simulation({ tampering: { transport: counting }, rates: { ...FAST, repair: 10_000 } });
+  const work = new Workload(sim, { keys: Array.from({ length: KEYS }, (_, i) => `k${i}`) });
+  await sim.run(async () => {
+    const hosts = await sim.startRing(3);
+    await sim.sleep(2_000);
+    hosts[2]!.crash();
+    await sim.sleep(10_000);
+    // Only one keeps hints: the other has no reason to wait with its comparison.
+    for (const key of work.keys) await put({ work }, hosts[0]!, key);
+    await sim.sleep(10_000);
+    moved = 0;
+    hosts[2]!.boot();
+    await sim.sleep(50_000);
+    const held = await runningAt(hosts[2]!).storage.digests();
+    assertEquals([...held.values()].reduce((sum, { values }) => sum + values, 0), KEYS);
+    assert(moved >= KEYS && moved <= 1.05 * KEYS, `${moved} records for ${KEYS}`);
   });
 });
