@@ -267,6 +267,27 @@ Deno.test("leftover given the key was deleted and that forgotten since, when its
   }, { tampering: held.tampering });
 });
 
+Deno.test("listing given one node answers before it hears of a deletion, and another when that is forgotten, then the key is not shown", async () => {
+  const held = new Interception();
+  await play(3, async (stage) => {
+    const { sim, hosts } = stage;
+    for (const key of ["a", "b"]) await put(stage, key);
+    await sim.sleep(1_000);
+    const [first, second] = hosts;
+    const heal = sim.network.cutWhere((from, to) => from === first!.address || to === first!.address);
+    await remove(stage, "a", second!);
+    held.stops = (host, _, call) => host === first && call.op === "listKeys" ? "before" : undefined;
+    const listing = first!.request((node) => node.list({ prefix: "", limit: 10 }));
+    await sim.until("the other node is asked", () => held.waiting > 0);
+    assertEquals(await heldBy(stage, first!, "a"), "value");
+    heal();
+    await untilHeld(stage, "a", [undefined, undefined, undefined]);
+    held.stops = () => undefined;
+    held.letGo();
+    assertEquals((await listing).keys.map(({ key }) => key), ["b"]);
+  }, { tampering: held.tampering });
+});
+
 Deno.test("leftover given the key was deleted and that forgotten since, when all balance and its node purges, then it is dropped and nobody has it", async () => {
   await play(3, async (stage) => {
     const { sim, hosts } = stage;
