@@ -108,35 +108,35 @@ export class Applier {
 
   async #apply(table: MemoryTable): Promise<void> {
     const entries = [...table.entries()].sort(byPlace);
-    await this.#commitAll(entries.map(recordMutation));
-    await this.#commitAll(entries.flatMap(expiringMutation));
-    await this.#commitAll(entries.sort(byKey).map(indexMutation));
+    await this.#commitAll(entries, recordMutation);
+    await this.#commitAll(entries.filter(mayExpire), expiringMutation);
+    await this.#commitAll(entries.sort(byKey), indexMutation);
     // Oldest first: should this end half-way, what is left of the journal still ends with the newest of each key.
-    await this.#commitAll(table.journalSeqs.map((seq) => ({ kind: "delete", key: journalKey(seq) })));
+    await this.#commitAll(table.journalSeqs, (seq) => ({ kind: "delete", key: journalKey(seq) }));
   }
 
-  /** Commits mutations in order, as many at a time as fit. */
-  async #commitAll(mutations: readonly Mutation[]): Promise<void> {
-    for (let start = 0; start < mutations.length;) {
-      const end = endOfCommit(mutations, start);
-      await this.#store.commit(mutations.slice(start, end));
-      start = end;
+  /** Commits the mutations of items in order, as many at a time as fit; made one commit at a time. */
+  async #commitAll<T>(items: readonly T[], mutationOf: (item: T) => Mutation): Promise<void> {
+    let mutations: Mutation[] = [];
+    let bytes = 0;
+    let keyBytes = 0;
+    for (const item of items) {
+      const mutation = mutationOf(item);
+      const ownKeyBytes = storeKeyBytes(mutation.key);
+      const ownBytes = ownKeyBytes + (mutation.kind === "set" ? mutation.value.length : 0);
+      const isFull = mutations.length === COMMIT_ROOM.mutations || bytes + ownBytes > COMMIT_ROOM.bytes ||
+        keyBytes + ownKeyBytes > COMMIT_ROOM.keyBytes;
+      if (isFull) {
+        await this.#store.commit(mutations);
+        mutations = [];
+        bytes = keyBytes = 0;
+      }
+      mutations.push(mutation);
+      bytes += ownBytes;
+      keyBytes += ownKeyBytes;
     }
+    if (mutations.length > 0) await this.#store.commit(mutations);
   }
-}
-
-function endOfCommit(mutations: readonly Mutation[], start: number): number {
-  let bytes = 0;
-  let keyBytes = 0;
-  let end = start;
-  for (; end < mutations.length && end - start < COMMIT_ROOM.mutations; end++) {
-    const mutation = mutations[end]!;
-    const ownKeyBytes = storeKeyBytes(mutation.key);
-    keyBytes += ownKeyBytes;
-    bytes += ownKeyBytes + (mutation.kind === "set" ? mutation.value.length : 0);
-    if (end > start && (bytes > COMMIT_ROOM.bytes || keyBytes > COMMIT_ROOM.keyBytes)) break;
-  }
-  return end;
 }
 
 function byPlace(a: TableEntry, b: TableEntry): number {
@@ -153,13 +153,17 @@ function recordMutation({ partition, key, encoded }: TableEntry): Mutation {
   return encoded === undefined ? { kind: "delete", key: at } : { kind: "set", key: at, value: encoded };
 }
 
+function mayExpire({ held, wasExpiring }: TableEntry): boolean {
+  return wasExpiring || held?.head.expiresMs !== undefined;
+}
+
 /** Keys whose value will expire are listed on their own, so that nobody has to look for them among all others. */
-function expiringMutation({ partition, key, held, wasExpiring }: TableEntry): Mutation[] {
+function expiringMutation({ partition, key, held }: TableEntry): Mutation {
   const at = expiringKey(partition, key);
-  if (held?.head.expiresMs !== undefined) {
-    return [{ kind: "set", key: at, value: encodeEntry([held.head.expiresMs]) }];
-  }
-  return wasExpiring ? [{ kind: "delete", key: at }] : [];
+  const expiresMs = held?.head.expiresMs;
+  return expiresMs === undefined
+    ? { kind: "delete", key: at }
+    : { kind: "set", key: at, value: encodeEntry([expiresMs]) };
 }
 
 function indexMutation({ partition, key, held }: TableEntry): Mutation {

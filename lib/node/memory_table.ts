@@ -58,8 +58,8 @@ export function removalEntry(partition: number, key: string): TableEntry {
 /** The newest entry of each key among those in some part of the journal. */
 export class MemoryTable {
   readonly #entries = new Map<string, TableEntry>();
-  /** Keys of each partition. */
-  readonly #partitions = new Map<number, string[]>();
+  /** Keys of each partition, from when somebody asks on: under load alone nobody does. */
+  #partitions: Map<number, string[]> | undefined;
   readonly #keys = new SortedKeys();
   readonly #journalSeqs: number[] = [];
   #bytes = 0;
@@ -108,12 +108,12 @@ export class MemoryTable {
 
   /** Whether it has an entry of that partition. */
   hasPartition(partition: number): boolean {
-    return this.#partitions.has(partition);
+    return this.#keysByPartition().has(partition);
   }
 
   /** The entries of one partition. */
   ofPartition(partition: number): TableEntry[] {
-    return (this.#partitions.get(partition) ?? []).map((key) => this.#entries.get(key)!);
+    return (this.#keysByPartition().get(partition) ?? []).map((key) => this.#entries.get(key)!);
   }
 
   /** The entries of the first `limit` keys of a span, in the byte order of keys. */
@@ -126,12 +126,23 @@ export class MemoryTable {
     return this.#journalSeqs.length === 0;
   }
 
-  #noteKey({ partition, key }: TableEntry): void {
-    this.#keys.add(key);
-    const keys = this.#partitions.get(partition);
-    if (keys === undefined) this.#partitions.set(partition, [key]);
-    else keys.push(key);
+  #noteKey(entry: TableEntry): void {
+    this.#keys.add(entry.key);
+    if (this.#partitions !== undefined) addKey(this.#partitions, entry);
   }
+
+  #keysByPartition(): Map<number, string[]> {
+    if (this.#partitions !== undefined) return this.#partitions;
+    const partitions = this.#partitions = new Map<number, string[]>();
+    for (const entry of this.#entries.values()) addKey(partitions, entry);
+    return partitions;
+  }
+}
+
+function addKey(partitions: Map<number, string[]>, { partition, key }: TableEntry): void {
+  const keys = partitions.get(partition);
+  if (keys === undefined) partitions.set(partition, [key]);
+  else keys.push(key);
 }
 
 function memoryBytes(entry: TableEntry): number {
