@@ -1,6 +1,7 @@
 import { STORE_LIMITS } from "../ports/store.ts";
-import { bytesOf, countOf, decodeEntry, ENTRY_FORMAT, textOf } from "./entries.ts";
+import { bytesOf, countOf, damagedEntry, ENTRY_FORMAT, textOf, unknownFormat } from "./entries.ts";
 import { encodedEntry, heldOf, removalEntry, type TableEntry } from "./memory_table.ts";
+import { PackReader } from "./pack_reader.ts";
 import { PackWriter } from "./pack_writer.ts";
 import { decodeRecordEntry } from "./record_entry.ts";
 
@@ -39,22 +40,54 @@ function endOfValue(entries: readonly TableEntry[], start: number): number {
   return end;
 }
 
-/**
- * The entries of a journal value. Replaying values again is harmless as long as none is left out at the end.
- *
- * @throws {DhtError} "corrupt_value" where it is damaged.
- */
-export function decodeJournal(value: Uint8Array): TableEntry[] {
-  const fields = decodeEntry(value);
-  const entries: TableEntry[] = [];
-  for (let i = 0; i < fields.length; i += FIELDS_PER_ENTRY) {
-    entries.push(decodeOne(countOf(fields[i]), textOf(fields[i + 1]), fields[i + 2]));
+/** What the journal says last of each key, while it is read value by value from its beginning. */
+export class JournalReplay {
+  readonly #newest = new Map<string, { readonly partition: number; readonly encoded: Uint8Array | null }>();
+  readonly #reader = new PackReader();
+
+  /**
+   * Takes in the next journal value. Values may be replayed again, as long as none is left out at the end.
+   *
+   * @throws {DhtError} "corrupt_value" where it is damaged, "store_failed" where a newer program wrote it.
+   */
+  add(value: Uint8Array): void {
+    const entries = this.#entriesOf(value);
+    for (let left = entries; left > 0; left--) {
+      const partition = countOf(this.#field());
+      const key = textOf(this.#field());
+      const record = this.#field();
+      this.#newest.set(key, { partition, encoded: record === null ? null : bytesOf(record) });
+    }
+    if (!this.#reader.isAtEnd) throw damagedEntry();
   }
-  return entries;
+
+  /** The newest entry of each key: only these are decoded, and nothing is kept of the values they came from. */
+  *entries(): Generator<TableEntry, void, void> {
+    for (const [key, { partition, encoded }] of this.#newest) {
+      if (encoded === null) yield removalEntry(partition, key);
+      else {
+        const own = encoded.slice();
+        yield encodedEntry(partition, key, heldOf(decodeRecordEntry(own)), own);
+      }
+    }
+  }
+
+  #entriesOf(value: Uint8Array): number {
+    const fields = readable(() => this.#reader.start(value, value.length).list());
+    const format = this.#field();
+    if (format !== ENTRY_FORMAT) throw unknownFormat(format);
+    return (fields - 1) / FIELDS_PER_ENTRY;
+  }
+
+  #field(): unknown {
+    return readable(() => this.#reader.field());
+  }
 }
 
-function decodeOne(partition: number, key: string, record: unknown): TableEntry {
-  if (record === null) return removalEntry(partition, key);
-  const encoded = bytesOf(record);
-  return encodedEntry(partition, key, heldOf(decodeRecordEntry(encoded)), encoded);
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw damagedEntry(cause);
+  }
 }

@@ -24,6 +24,8 @@ function expires(held: Held | undefined): boolean {
 const FULL_RECORDS = 32_768;
 const FULL_BYTES = 16 * 1024 * 1024;
 const FULL_JOURNAL_VALUES = 8_192;
+// Few keys that are written over and over do not fill a table, but they do the journal, which a start has to read.
+const FULL_JOURNAL_BYTES = 48 * 1024 * 1024;
 
 /**
  * What reads see before the store: the table that takes new entries, the one
@@ -149,8 +151,9 @@ export class RecordTables {
 
   /** Whether the table for new entries should be applied. */
   get isFull(): boolean {
-    const { size, bytes, journalSeqs } = this.#active;
-    return size >= FULL_RECORDS || bytes >= FULL_BYTES || journalSeqs.length >= FULL_JOURNAL_VALUES;
+    const { size, bytes, journalSeqs, journalBytes } = this.#active;
+    return size >= FULL_RECORDS || bytes >= FULL_BYTES || journalSeqs.length >= FULL_JOURNAL_VALUES ||
+      journalBytes >= FULL_JOURNAL_BYTES;
   }
 
   /** Forgets everything and begins again with what the journal on the disk says. */

@@ -3,7 +3,7 @@ import type { ClaimedStore } from "./claimed_store.ts";
 import { countOf } from "./entries.ts";
 import { Floors } from "./floors.ts";
 import { GarbageBlobs } from "./garbage.ts";
-import { decodeJournal } from "./journal.ts";
+import { JournalReplay } from "./journal.ts";
 import { MemoryTable } from "./memory_table.ts";
 import { StateBlobs } from "./state_blobs.ts";
 import { Uploads } from "./uploads.ts";
@@ -33,9 +33,11 @@ export async function loadStoredState(store: ClaimedStore, clock: Clock): Promis
 
 async function replayJournal(store: ClaimedStore): Promise<MemoryTable> {
   const table = new MemoryTable();
+  const replay = new JournalReplay();
   for await (const { key, value } of store.list({ prefix: ["journal"] })) {
-    for (const entry of decodeJournal(value)) table.put(entry);
+    replay.add(value);
     table.addJournalValue(countOf(key[1]), value.length);
   }
+  for (const entry of replay.entries()) table.put(entry);
   return table;
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { MemoryDisk } from "../../lib/adapters/memory_store.ts";
 import { chunkCount, type StoredRecord } from "../../lib/core/record.ts";
 import { compareVersions } from "../../lib/core/hlc.ts";
@@ -199,6 +199,25 @@ Deno.test("storage given versions of one key in the journal, when it is replayed
   for (let i = 1; i <= 20; i++) await write(storage, "a", value(i));
   const { storage: restarted } = await openStorage({ disk });
   assertEquals(compareVersions((await read(restarted, "a"))!.version, version(20)), 0);
+});
+
+Deno.test("storage given a removal is the last of a key in the journal, when it is replayed, then nothing is held", async () => {
+  const disk = new MemoryDisk();
+  const { storage } = await openStorage({ disk });
+  await write(storage, "a", value(1));
+  await write(storage, "b", value(1));
+  assert(await storage.drop(place("a").partition, "a", version(1)));
+  const { storage: restarted } = await openStorage({ disk });
+  assertEquals([await read(restarted, "a"), await read(restarted, "b")], [undefined, value(1)]);
+  await restarted.flush();
+  assertEquals((await keysOnDisk(disk, ["record"])).map(([, , key]) => key), ["b"]);
+});
+
+Deno.test("storage given few keys are written over and over, then the journal is emptied before a start takes long", async () => {
+  const { storage } = await openStorage();
+  const text = "x".repeat(30_000);
+  for (let i = 1; i <= 4_000; i++) await write(storage, `key ${i % 8}`, value(i, text));
+  assertLess(storage.stats().journalBytes, 64 * 1024 * 1024);
 });
 
 Deno.test("storage given it dies after every write, then each start goes on behind the last", async () => {
