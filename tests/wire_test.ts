@@ -2,6 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import { decode, encode } from "@msgpack/msgpack";
 import { DHT_ERROR_CODES, DhtError } from "../lib/core/errors.ts";
 import { admitMember, changeMember, type RingState } from "../lib/core/membership.ts";
+import { newsOf, printsOf } from "../lib/core/ring_news.ts";
 import type { StoredRecord } from "../lib/core/record.ts";
 import { sha256 } from "../lib/sha256.ts";
 import {
@@ -160,7 +161,19 @@ const SAMPLES: Samples = {
     ],
     answers: [{ ring: RING }],
   },
-  exchange: { asks: [{ hash: "ff" }], answers: [{ ring: undefined, nowMs: 7 }, { ring: RING, nowMs: 7 }] },
+  exchange: {
+    asks: [{ hash: "ff", whole: false }, { hash: "ff", whole: true }],
+    answers: [
+      { ring: undefined, prints: undefined, nowMs: 7 },
+      { ring: undefined, prints: printsOf(RING.members), nowMs: 7 },
+      { ring: RING, prints: undefined, nowMs: 7 },
+    ],
+  },
+  compare: {
+    asks: [{ news: newsOf(RING), wants: ["a:1"] }],
+    answers: [{ understood: false, news: newsOf({ ...RING, members: new Map() }) }],
+  },
+  news: { asks: [{ news: newsOf(RING) }], answers: [{ understood: true }] },
   merge: { asks: [{ ring: RING }, { ring: { ...RING, members: new Map() } }], answers: [{}] },
   welcome: { asks: [{ ring: RING }], answers: [{}] },
   progress: {

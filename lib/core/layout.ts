@@ -245,7 +245,7 @@ function needs(live: LiveLayouts, partition: number, of: NeedKind): readonly Quo
 }
 
 /** All live layouts, each once, the base first. */
-function eachLayout(live: LiveLayouts): Layout[] {
+export function eachLayout(live: LiveLayouts): Layout[] {
   return isChanging(live) ? [live.base, ...live.between, live.newest] : [live.newest];
 }
 
@@ -254,7 +254,8 @@ export function sameOwners(a: readonly OwnerId[], b: readonly OwnerId[]): boolea
   return a.length === b.length && a.every((owner) => b.includes(owner));
 }
 
-function layoutName(data: LayoutData): string {
+/** The name of the layout of that data. */
+export function layoutName(data: LayoutData): string {
   let name = NAMES.get(data);
   if (name === undefined) NAMES.set(data, name = hashedName(data));
   return name;

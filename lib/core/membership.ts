@@ -108,20 +108,31 @@ export function mergeRings(ours: RingState, theirs: RingState): RingState {
   if (ours.ringId !== theirs.ringId) {
     throw new DhtError("wrong_ring", `Cannot merge ring ${theirs.ringId} into ring ${ours.ringId}`);
   }
-  let members: Map<string, Member> | undefined;
-  for (const theirMember of theirs.members.values()) {
-    const ourMember = ours.members.get(theirMember.address);
-    const merged = ourMember === undefined ? theirMember : mergeMembers(ourMember, theirMember);
-    if (merged === ourMember) continue;
-    members ??= new Map(ours.members);
-    members.set(merged.address, merged);
-  }
+  const members = mergeMemberMaps(ours.members, theirs.members);
   const base = compareLayouts(theirs.base, ours.base) > 0 ? theirs.base : ours.base;
   const reported = laterThan(base, mergeReported(ours.reported, theirs.reported));
   const reportedSame = reported.length === ours.reported.length &&
     reported.every((layout, i) => layout === ours.reported[i]);
-  if (members === undefined && base === ours.base && reportedSame) return ours;
-  return retireSynced({ ...ours, members: members ?? ours.members, base, reported });
+  if (members === ours.members && base === ours.base && reportedSame) return ours;
+  return retireSynced({ ...ours, members, base, reported });
+}
+
+/** The newest layout of a ring that learns of these members. */
+export function newestLayout(ours: RingState, theirs: RingState["members"]): LayoutData {
+  return newestData({ ...ours, members: mergeMemberMaps(ours.members, theirs) });
+}
+
+/** @returns `ours` itself where `theirs` says nothing new. */
+function mergeMemberMaps(ours: RingState["members"], theirs: RingState["members"]): RingState["members"] {
+  let members: Map<string, Member> | undefined;
+  for (const theirMember of theirs.values()) {
+    const ourMember = ours.get(theirMember.address);
+    const merged = ourMember === undefined ? theirMember : mergeMembers(ourMember, theirMember);
+    if (merged === ourMember) continue;
+    members ??= new Map(ours);
+    members.set(merged.address, merged);
+  }
+  return members ?? ours;
 }
 
 /** The layouts requests must satisfy now. */

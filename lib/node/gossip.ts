@@ -1,5 +1,6 @@
 import { DhtError } from "../core/errors.ts";
 import type { RingState } from "../core/membership.ts";
+import { newsOf } from "../core/ring_news.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
@@ -7,6 +8,8 @@ import type { ClockSkew } from "./clock_skew.ts";
 import type { Peers } from "./peers.ts";
 import { Prober } from "./prober.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
+import { RingTalk } from "./ring_talk.ts";
+import { Rumours } from "./rumours.ts";
 
 /** Time between two rounds. */
 const GOSSIP_INTERVAL_MS = 1_000;
@@ -16,6 +19,8 @@ const TALKS_PER_ROUND = 3;
 const TELL_ALL_MAX = 50;
 /** Members told at a time in a ring that is larger. */
 const NEWS_FANOUT = 4;
+/** In a large ring, what comes within this time is passed on together. */
+const GATHER_MS = 100;
 const QUICK = { timeoutMs: 1_500 } as const;
 
 /**
@@ -23,7 +28,7 @@ const QUICK = { timeoutMs: 1_500 } as const;
  *
  * Each round it compares hashes with a few members and exchanges what differs, so that a node speaks to as many
  * members a second in a large ring as in a small one. What this node itself changes is told to all at once; in a
- * large ring to some, who tell some others, each for as many rounds as it takes for all to have heard it.
+ * large ring to some, who tell some others, each a few times.
  */
 export class Gossip {
   readonly #keeper: RingKeeper;
@@ -32,13 +37,13 @@ export class Gossip {
   readonly #random: Random;
   readonly #clockSkew: ClockSkew;
   readonly #prober: Prober;
+  readonly #talk: RingTalk;
   readonly #talking = new Set<string>();
   #turn: string[] = [];
   #announcing: Promise<boolean> | undefined;
   #announceAgain = false;
   #announced: RingState | undefined;
-  /** Rounds in which news are still passed on, and whether they are right now. */
-  #newsRounds = 0;
+  readonly #rumours: Rumours;
   #passingOn = false;
 
   constructor(
@@ -49,7 +54,12 @@ export class Gossip {
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#clockSkew = deps.clockSkew;
+    this.#talk = new RingTalk(deps.keeper, deps.peers, QUICK);
     this.#prober = new Prober({ ...deps, others: () => this.#others() });
+    this.#rumours = new Rumours(
+      deps.keeper.self.address,
+      deps.keeper.inRing ? deps.keeper.state.members : undefined,
+    );
     this.#keeper.onChange(() => this.#passOn());
   }
 
@@ -69,7 +79,7 @@ export class Gossip {
     this.#prober.retain(members);
     this.#peers.tellRecoveries();
     this.#peers.overtakeSilent();
-    if (this.#newsRounds > 0) void this.#tellSome();
+    if (!this.#rumours.isEmpty) void this.#passOnAll();
     await Promise.all(this.#next().map((address) => this.#speak(address)));
   }
 
@@ -107,7 +117,7 @@ export class Gossip {
       this.#announceAgain = false;
       const others = this.#others();
       if (others.length > TELL_ALL_MAX) {
-        heard = await this.#tell(this.#some(others), this.#news());
+        heard = await this.#tellSome();
         continue;
       }
       const before = this.#announced;
@@ -122,29 +132,36 @@ export class Gossip {
 
   /** @returns Whether any of them has heard it, or there is none. */
   async #tell(addresses: readonly string[], ring: RingState): Promise<boolean> {
-    const tell = (address: string) =>
-      this.#peers.control(address, "merge", { ring }, QUICK).then(() => true, () => false);
-    const told = await Promise.all(addresses.map(tell));
+    const news = newsOf(ring);
+    const told = await Promise.all(
+      addresses.map((address) => this.#talk.tell(address, news, ring).then(() => true, () => false)),
+    );
     return told.length === 0 || told.includes(true);
   }
 
   /** In a large ring whoever learns something passes it on, at once and in some rounds to come. */
   #passOn(): void {
-    const others = this.#keeper.otherMembers.length;
-    if (others <= TELL_ALL_MAX) return;
-    this.#newsRounds = Math.ceil(Math.log2(others));
-    void this.#tellSome();
+    const isTold = this.#keeper.otherMembers.length <= TELL_ALL_MAX;
+    this.#rumours.learn(this.#keeper.state.members, { isTold });
+    if (!isTold) void this.#passOnAll();
   }
 
-  async #tellSome(): Promise<void> {
+  async #passOnAll(): Promise<void> {
     if (this.#passingOn) return;
     this.#passingOn = true;
-    const { state } = this.#keeper;
-    this.#newsRounds--;
-    await this.#tell(this.#some(this.#others()), this.#news());
+    while (!this.#rumours.isEmpty && await this.#tellSome()) {
+      // In a change of layout all nodes have news at about one time: told one by one they would be too many.
+      await this.#clock.sleep(GATHER_MS).catch(() => {});
+    }
     this.#passingOn = false;
-    // What came meanwhile was not in it, and has set the rounds anew.
-    if (this.#newsRounds <= 0) this.#announced = state;
+  }
+
+  /** Tells some members what is news; returns whether any of them has heard it. */
+  async #tellSome(): Promise<boolean> {
+    const members = this.#rumours.members();
+    const heard = await this.#tell(this.#some(this.#others()), { ...this.#keeper.state, members });
+    if (heard) this.#rumours.told(members);
+    return heard;
   }
 
   /** The ring, with only those members that changed since all were told: a large ring stays cheap. */
@@ -160,13 +177,11 @@ export class Gossip {
     this.#talking.add(address);
     try {
       const sentMs = this.#clock.monotonicMs();
-      const ask = { hash: this.#keeper.hash };
-      const { ring, nowMs } = await this.#peers.control(address, "exchange", ask, QUICK);
+      const ask = { hash: this.#keeper.hash, whole: false };
+      const { prints, nowMs } = await this.#peers.control(address, "exchange", ask, QUICK);
       this.#clockSkew.note(address, nowMs, sentMs);
       this.#prober.answered(address);
-      if (ring === undefined) return;
-      await this.#keeper.merge(ring);
-      await this.#peers.control(address, "merge", { ring: this.#keeper.state }, QUICK);
+      if (prints !== undefined) await this.#talk.level(address, prints);
     } catch (error) {
       // The ring took it in, but whoever was to tell it has gone: it still asks to be.
       if (error instanceof DhtError && error.code === "not_in_ring") await this.#welcome(address);

@@ -135,7 +135,7 @@ export class Peers {
 
   /** Whether a node of this ring answers at an address. */
   async reaches(address: string, options: AskOptions): Promise<boolean> {
-    return await this.control(address, "exchange", { hash: this.#keeper.hash }, options).then(
+    return await this.control(address, "exchange", { hash: this.#keeper.hash, whole: false }, options).then(
       () => true,
       () => false,
     );

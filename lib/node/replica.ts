@@ -13,6 +13,7 @@ import {
 } from "../wire.ts";
 import { type PartitionHandlerDeps, partitionHandlers } from "./partition_handlers.ts";
 import type { LocalReplica, Peers } from "./peers.ts";
+import { answerCompare, answerExchange } from "./ring_talk.ts";
 import { chunkHandlers, type RecordHandlerDeps, recordHandlers } from "./record_handlers.ts";
 import type { JoinRequest } from "./service.ts";
 import { type Tasks, unknownTask } from "./tasks.ts";
@@ -172,15 +173,17 @@ function ringHandlers(deps: ReplicaDeps) {
       await deps.admit(joiner);
       return { ring: keeper.state };
     },
-    exchange: ({ hash }) =>
+    exchange: (ask) =>
       Promise.resolve({
-        ring: hash === keeper.hash ? undefined : keeper.state,
+        ...answerExchange(keeper, ask),
         nowMs: Math.max(0, Math.floor(deps.clock.nowMs())),
       }),
+    compare: (ask) => answerCompare(keeper, ask),
     merge: async ({ ring }) => {
       await keeper.merge(ring);
       return {};
     },
+    news: async ({ news }) => ({ understood: await keeper.mergeNews(news) }),
     welcome: async ({ ring }) => {
       await deps.welcome(ring);
       return {};

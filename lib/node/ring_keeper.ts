@@ -1,8 +1,17 @@
 import { encodeHex } from "@std/encoding/hex";
 import { DhtError } from "../core/errors.ts";
 import { hash128 } from "../core/hash.ts";
-import { type LiveLayouts, liveName, type OwnerId, ownerId } from "../core/layout.ts";
+import {
+  eachLayout,
+  type LayoutData,
+  layoutName,
+  type LiveLayouts,
+  liveName,
+  type OwnerId,
+  ownerId,
+} from "../core/layout.ts";
 import { isActive, liveLayouts, type Member, mergeRings, type RingState } from "../core/membership.ts";
+import { type RingNews, stateOfNews } from "../core/ring_news.ts";
 import { decodeRing, encodeRing } from "../wire.ts";
 
 /** Who this node is. The store id comes from its database, the incarnation from counting its starts. */
@@ -19,6 +28,8 @@ export interface StateStore {
 }
 
 const RING_STATE = "ring";
+/** Layouts that are known by name, live or not any more. */
+const LAYOUTS_KEPT = 16;
 
 /** A state with what follows from it. */
 interface Held {
@@ -39,6 +50,8 @@ export class RingKeeper {
   readonly selfId: OwnerId;
   readonly #store: StateStore;
   readonly #listeners: (() => void)[] = [];
+  /** By name, the last that came to be live: others may speak of them for a while. */
+  readonly #layouts = new Map<string, LayoutData>();
   #held: Held | undefined;
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -115,6 +128,26 @@ export class RingKeeper {
     return this.update((ours) => mergeRings(ours, theirs));
   }
 
+  /**
+   * Learns what another node says has changed.
+   *
+   * @returns Whether it could: else that node has to send the layouts, too.
+   */
+  async mergeNews(news: RingNews): Promise<boolean> {
+    let understood = false;
+    await this.update((ours) => {
+      const theirs = stateOfNews(news, ours, (name) => this.#layoutNamed(name));
+      understood = theirs !== undefined;
+      return theirs === undefined ? ours : mergeRings(ours, theirs);
+    });
+    return understood;
+  }
+
+  #layoutNamed(name: string): LayoutData | undefined {
+    return eachLayout(this.live).map(({ data }) => data).find((data) => layoutName(data) === name) ??
+      this.#layouts.get(name);
+  }
+
   #current(): Held {
     if (this.#held !== undefined) return this.#held;
     throw new DhtError("not_in_ring", `Cannot serve: node ${this.self.address} is not in a ring yet`);
@@ -133,6 +166,15 @@ export class RingKeeper {
     // Kept where only reports changed, with the tables it has built.
     const unchanged = this.#held?.name === name;
     this.#held = { state, live: unchanged ? this.#held!.live : live, name };
+    for (const { data } of eachLayout(this.#held.live)) {
+      const name = layoutName(data);
+      // A copy: the tables that were built for the original go with it.
+      if (!this.#layouts.has(name)) this.#layouts.set(name, { ...data });
+    }
+    for (const name of this.#layouts.keys()) {
+      if (this.#layouts.size <= LAYOUTS_KEPT) break;
+      this.#layouts.delete(name);
+    }
   }
 
   #serially(change: () => Promise<void>): Promise<void> {

@@ -15,7 +15,7 @@ import {
   uintWithin,
 } from "../core/shape.ts";
 import { recordList } from "./record_list.ts";
-import { ring } from "./ring_format.ts";
+import { ring, ringNews } from "./ring_format.ts";
 
 const version = shape({ wallMs: uint, counter: uint, writer: text });
 const head = shape({
@@ -192,12 +192,26 @@ export const OPERATIONS = {
     answer: shape({ ring }),
   },
   /**
-   * "This is the hash of what I know": answered with all the peer knows, unless that has the same hash, and with
-   * what its wall clock shows.
+   * "This is the hash of what I know": answered, unless what the peer knows has the same hash, with prints of the
+   * members that it knows, or where that is asked for with the `whole` ring; and with what its wall clock shows.
    */
-  exchange: { ask: shape({ hash: text }), answer: shape({ ring: optional(ring), nowMs: uint }) },
+  exchange: {
+    ask: shape({ hash: text, whole: flag }),
+    answer: shape({
+      ring: optional(ring),
+      prints: optional(list(shape({ address: text, print: text }))),
+      nowMs: uint,
+    }),
+  },
+  /** After an exchange: tells the peer what differed, and asks for the members that did. */
+  compare: {
+    ask: shape({ news: ringNews, wants: list(text) }),
+    answer: shape({ understood: flag, news: ringNews }),
+  },
   /** Tells the peer what has changed. */
   merge: { ask: shape({ ring }), answer: nothing },
+  /** Tells the peer what has changed in a few bytes; not `understood` where it lacks a layout that is named. */
+  news: { ask: shape({ news: ringNews }), answer: shape({ understood: flag }) },
   /** Tells a node that still asks to be taken in that it has been, with all there is to know. */
   welcome: { ask: shape({ ring }), answer: nothing },
   /** Whether the peer itself reaches another node. */

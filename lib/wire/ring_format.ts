@@ -1,5 +1,6 @@
 import type { LayoutData } from "../core/layout.ts";
 import type { Member, RingState } from "../core/membership.ts";
+import type { RingNews } from "../core/ring_news.ts";
 import { type Field, list, oneOf, optional, positive, shape, text, uint, uintWithin } from "../core/shape.ts";
 import { malformed, pack, unpack } from "./packing.ts";
 
@@ -41,6 +42,13 @@ const ringShape = shape({
   reported: list(layout, 10_000),
 });
 
+const newsShape = shape({
+  ringId: text,
+  base: text,
+  reported: list(text, 10_000),
+  members: list(member),
+});
+
 /** The state of a ring, or a part of it: all but those members that did not change. */
 export const ring: Field<RingState> = {
   encode: (state) => {
@@ -51,6 +59,15 @@ export const ring: Field<RingState> = {
     const state = ringShape.decode(data);
     const members = state.members.map(withoutEmptyZone) as Member[];
     return { ...state, members: new Map(members.map((m) => [m.address, m])) };
+  },
+};
+
+/** What changed in a ring, whose layouts the peer knows. */
+export const ringNews: Field<RingNews> = {
+  encode: (news) => newsShape.encode({ ...news, members: news.members.map((m) => ({ ...m, zone: m.zone })) }),
+  decode: (data) => {
+    const news = newsShape.decode(data);
+    return { ...news, members: news.members.map(withoutEmptyZone) };
   },
 };
 

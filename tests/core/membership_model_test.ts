@@ -9,6 +9,7 @@ import {
   raiseIncarnation,
   type RingState,
 } from "../../lib/core/membership.ts";
+import { differences, newsOf, printsOf, stateOfNews } from "../../lib/core/ring_news.ts";
 import { encodeRing } from "../../lib/wire.ts";
 import { report, store, syncedRing } from "../support/rings.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -22,6 +23,8 @@ class Gossips {
   readonly states = new Map<string, RingState>();
   readonly bases = new Map<number, string>();
   readonly #random: SeededRandom;
+  newsUnderstood = 0;
+  newsNotUnderstood = 0;
   #stores = 0;
 
   constructor(random: SeededRandom) {
@@ -72,7 +75,22 @@ class Gossips {
     const theirs = this.#random.pick([...this.states.values()]);
     const part = this.#random.chance(0.3);
     const members = [...theirs.members].filter(() => !part || this.#random.chance(0.5));
-    return mergeRings(ours, { ...theirs, members: new Map(members) });
+    const told = { ...theirs, members: new Map(members) };
+    const merged = mergeRings(ours, told);
+    this.#compareNews(ours, told, merged);
+    return merged;
+  }
+
+  /** News with layouts by name are understood as what they stand for, or not at all. */
+  #compareNews(ours: RingState, told: RingState, merged: RingState): void {
+    const known = [ours.base, ...ours.reported].map((data) => Layout.of(data, ours.partitions));
+    const find = (name: string) => known.find((layout) => layout.name === name)?.data;
+    const understood = stateOfNews(newsOf(told), ours, find);
+    if (understood === undefined) this.newsNotUnderstood++;
+    else {
+      this.newsUnderstood++;
+      assertEquals(encodeRing(mergeRings(ours, understood)), encodeRing(merged));
+    }
   }
 
   #report(ring: RingState, at: string): RingState {
@@ -148,6 +166,32 @@ Deno.test("random histories, then they hold changes that overtake one another, a
   }
   assert(overtaken > SEEDS / 4, `only ${overtaken} of ${SEEDS} histories`);
   assert(bases > SEEDS * 1.5, `only ${bases} bases`);
+});
+
+Deno.test("random histories, then most news with layouts by name are understood, and some are not", () => {
+  let understood = 0;
+  let notUnderstood = 0;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const gossips = history(new SeededRandom(seed));
+    understood += gossips.newsUnderstood;
+    notUnderstood += gossips.newsNotUnderstood;
+  }
+  assert(understood > 2 * notUnderstood, `only ${understood} of ${understood + notUnderstood}`);
+  assert(notUnderstood > SEEDS, `only ${notUnderstood} were not`);
+});
+
+forSeeds("two rings compared by prints, then what differs makes the one the other", (random) => {
+  const [ours, theirs] = threeStates(random);
+  const { changed, wants } = differences(ours.members, printsOf(theirs.members));
+  const wanted = new Map(wants.map((address) => [address, theirs.members.get(address)!]));
+  const mine = mergeRings(ours, { ...theirs, members: wanted });
+  const yours = mergeRings(theirs, { ...ours, members: changed });
+  assertEquals(mine.members.size, yours.members.size);
+  for (const [address, member] of mine.members) assertEquals(yours.members.get(address), member);
+  assert(
+    wants.length <= theirs.members.size &&
+      differences(ours.members, printsOf(ours.members)).wants.length === 0,
+  );
 });
 
 function forSeeds(name: string, check: (random: SeededRandom) => void): void {

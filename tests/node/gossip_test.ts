@@ -5,6 +5,7 @@ import { ClockSkew } from "../../lib/node/clock_skew.ts";
 import { Gossip } from "../../lib/node/gossip.ts";
 import { Peers } from "../../lib/node/peers.ts";
 import { RingKeeper } from "../../lib/node/ring_keeper.ts";
+import { answerCompare, answerExchange } from "../../lib/node/ring_talk.ts";
 import { type Ask, decodeRequest, encodeReply, type Outcome } from "../../lib/wire.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
@@ -23,13 +24,12 @@ async function gossiping(nodes: number) {
   const sent = new Map<string, number>();
   const network: { blocks: (from: string, to: string) => boolean } = { blocks: () => false };
   const handle = async (keeper: RingKeeper, op: string, ask: unknown): Promise<unknown> => {
-    if (op === "exchange") {
-      const { hash } = ask as Ask<"exchange">;
-      return { ring: hash === keeper.hash ? undefined : keeper.state, nowMs: 0 };
-    }
+    if (op === "exchange") return { ...answerExchange(keeper, ask as Ask<"exchange">), nowMs: 0 };
+    if (op === "compare") return await answerCompare(keeper, ask as Ask<"compare">);
     if (op === "probe") {
       return { reached: !network.blocks(keeper.self.address, (ask as Ask<"probe">).address) };
     }
+    if (op === "news") return { understood: await keeper.mergeNews((ask as Ask<"news">).news) };
     await keeper.merge((ask as Ask<"merge">).ring);
     return {};
   };

@@ -24,7 +24,7 @@ export interface GossipCost {
 const REST_MS = 20_000;
 const LIMIT_MS = 24 * 3_600_000;
 /** A ring in which each node's report is simulated, too: their number grows with the square. */
-const REPORTS_MAX = 100;
+const REPORTS_MAX = 300;
 /** Longer than the pull of a share without data may take, drawn for each node. */
 const PULL_MS = 2_000;
 

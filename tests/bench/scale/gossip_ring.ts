@@ -5,6 +5,7 @@ import { Gossip } from "../../../lib/node/gossip.ts";
 import { Peers } from "../../../lib/node/peers.ts";
 import { answers } from "../../../lib/node/replica.ts";
 import { RingKeeper } from "../../../lib/node/ring_keeper.ts";
+import { answerCompare, answerExchange } from "../../../lib/node/ring_talk.ts";
 import type { Transport } from "../../../lib/ports/transport.ts";
 import { type Ask, type Call, decodeRequest, encodeReply, type Outcome } from "../../../lib/wire.ts";
 import { Network } from "../../sim/network.ts";
@@ -144,16 +145,18 @@ async function outcomeOf(
   { op, ask }: Call,
 ): Promise<Outcome> {
   switch (op) {
-    case "exchange": {
-      const { hash } = ask as Ask<"exchange">;
+    case "exchange":
       return {
         ok: true,
-        answer: { ring: hash === keeper.hash ? undefined : keeper.state, nowMs: clock.nowMs() },
+        answer: { ...answerExchange(keeper, ask as Ask<"exchange">), nowMs: clock.nowMs() },
       };
-    }
+    case "compare":
+      return { ok: true, answer: await answerCompare(keeper, ask as Ask<"compare">) };
     case "merge":
       await keeper.merge((ask as Ask<"merge">).ring);
       return { ok: true, answer: {} };
+    case "news":
+      return { ok: true, answer: { understood: await keeper.mergeNews((ask as Ask<"news">).news) } };
     case "probe": {
       const { address } = ask as Ask<"probe">;
       return { ok: true, answer: { reached: await answers(peers, keeper.state, address) } };
