@@ -65,11 +65,11 @@ type Samples = { readonly [Op in Operation]: { readonly asks: Ask<Op>[]; readonl
 /** At least one of every operation; those with optional fields both with and without. */
 const SAMPLES: Samples = {
   write: {
-    asks: [{ ...PLACE, record: RECORD, mode: "client" }, { ...PLACE, record: TOMBSTONE, mode: "merge" }, {
+    asks: (["client", "merge", "admitted"] as const).map((mode) => ({
       ...PLACE,
-      record: RECORD,
-      mode: "admitted",
-    }],
+      entry: Uint8Array.of(1),
+      mode,
+    })),
     answers: [
       { kind: "stored", held: undefined, hadValue: false },
       { kind: "stale", held: VERSION, hadValue: true },

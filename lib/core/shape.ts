@@ -78,13 +78,19 @@ export function shape<Fields extends Record<string, Field<unknown>>>(
   const entries = Object.entries(fields);
   return {
     encode: (value) => entries.map(([name, field]) => field.encode(value[name])),
-    decode: (data) => {
-      if (!Array.isArray(data)) throw malformed("a list of fields");
+    decode: (list) => {
+      const data = fieldsOf(list);
       const value: Record<string, unknown> = {};
       entries.forEach(([name, field], i) => value[name] = field.decode(data[i]));
       return value as { readonly [K in keyof Fields]: Decoded<Fields[K]> };
     },
   };
+}
+
+/** The values of an object's fields, in their order. @throws {DhtError} "bad_message" if the data is no list. */
+export function fieldsOf(data: unknown): readonly unknown[] {
+  if (!Array.isArray(data)) throw malformed("a list of fields");
+  return data;
 }
 
 function checked<T>(what: string, test: (data: unknown) => data is T): Field<T> {

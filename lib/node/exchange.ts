@@ -15,6 +15,7 @@ import { differences, type ExchangeDeps, type ExchangeScope, inSlices, LOOK } fr
 import { PartitionPulls } from "./partition_pulls.ts";
 import { type FetchScope, RecordPulls } from "./record_pulls.ts";
 import { noteFailure } from "./tasks.ts";
+import { writeAsk } from "./write_ask.ts";
 
 /** Keys compared per message. */
 const PAGE_KEYS = 500;
@@ -139,11 +140,8 @@ export class Exchange {
   async give(to: GiftScope, place: Place, record: StoredRecord): Promise<boolean> {
     if (isLarge(record)) return await this.#giveLarge(to, place, record);
     await to.pace?.(movedBytes(place.key, record));
-    const { kind } = await this.#deps.peers.ask(to.peer, to.live, "write", {
-      ...place,
-      record,
-      mode: "merge",
-    });
+    const ask = writeAsk(place, record, "merge");
+    const { kind } = await this.#deps.peers.ask(to.peer, to.live, "write", ask);
     return await this.#isHeld(to, place, record, kind);
   }
 

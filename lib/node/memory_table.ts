@@ -38,9 +38,18 @@ export function heldOf(record: StoredRecord): Held {
   return { head: headOf(record), blobId };
 }
 
-/** The entry that stores `record`. It keeps nothing of the buffers the record's bytes are views of. */
-export function tableEntry(partition: number, key: string, record: StoredRecord): TableEntry {
-  return encodedEntry(partition, key, heldOf(record), encodeRecordEntry(record));
+/**
+ * The entry that stores `record`. It keeps nothing of the buffers the record's bytes are views of.
+ *
+ * @param encoded The value of the record's entry, where that is known.
+ */
+export function tableEntry(
+  partition: number,
+  key: string,
+  record: StoredRecord,
+  encoded: Uint8Array = encodeRecordEntry(record),
+): TableEntry {
+  return encodedEntry(partition, key, heldOf(record), encoded);
 }
 
 /** The entry of a record whose encoded form is there already. */

@@ -393,8 +393,7 @@ function takeBatch(lane: Lane): Waiting[] {
 
 function inlineBytes(call: Call): number {
   if (call.op !== "write") return 0;
-  const { record } = call.ask as Ask<"write">;
-  return record.kind === "value" && record.body.kind === "inline" ? record.body.bytes.length : 0;
+  return (call.ask as Ask<"write">).entry.length;
 }
 
 function unwrap(outcome: Outcome | undefined): unknown {

@@ -10,6 +10,7 @@ import type { HintedHandoff } from "./hinted_handoff.ts";
 import { movedBytes } from "./moved_bytes.ts";
 import { ANSWER_BYTES, ANSWER_RECORDS, floorsOf } from "./partition_handlers.ts";
 import type { Storage } from "./storage.ts";
+import { receivedRecord } from "./write_ask.ts";
 
 /** What answers about records need of a node. */
 export interface RecordHandlerDeps {
@@ -29,11 +30,14 @@ export function recordHandlers(deps: RecordHandlerDeps) {
   const { storage } = deps;
   return {
     write: async (ask) => {
+      const { record, encoded } = receivedRecord(ask);
       // Only here, where a client's write comes in: what others hold is taken whatever its stamp says.
-      if (ask.mode === "client" && isTooFarAhead(ask.record.version, deps.clock.nowMs())) {
+      if (ask.mode === "client" && isTooFarAhead(record.version, deps.clock.nowMs())) {
         return { kind: "ahead", held: undefined, hadValue: false };
       }
-      const outcome = await storage.write({ ...ask, mode: ask.mode === "merge" ? "merge" : "client" });
+      const { partition, key } = ask;
+      const mode = ask.mode === "merge" ? "merge" : "client";
+      const outcome = await storage.write({ partition, key, record, encoded, mode });
       const held = "held" in outcome ? outcome.held : undefined;
       return { kind: outcome.kind, held, hadValue: outcome.hadValue };
     },

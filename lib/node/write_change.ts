@@ -14,6 +14,8 @@ export interface WriteRequest {
   readonly partition: number;
   readonly key: string;
   readonly record: StoredRecord;
+  /** The record's entry, where it is encoded already; the storage keeps it. */
+  readonly encoded?: Uint8Array;
   /**
    * "client": of a client's request, which must be greater than all this node
    * has acknowledged; "merge": of another owner, of whose records the greater wins.
@@ -71,7 +73,7 @@ export function writeChange(request: WriteRequest, books: () => Books): Change<W
   const { partition, key, record } = request;
   // What is stored must be readable later: the same bounds hold.
   assertRecord(record);
-  const entry = tableEntry(partition, key, record);
+  const entry = tableEntry(partition, key, record, request.encoded);
   const own = entry.held!;
   return {
     cost: {

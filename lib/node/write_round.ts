@@ -10,6 +10,7 @@ import { isLayoutMismatch } from "./layout_mismatch.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
 import type { Peers } from "./peers.ts";
 import type { Written } from "./service.ts";
+import { writeAsk } from "./write_ask.ts";
 
 /** One version on its way to all owners of a key. */
 export interface WriteRoundOptions {
@@ -93,7 +94,7 @@ class WriteRound {
 
   run(): Promise<WriteRoundEnd> {
     const { live, place, record, mode } = this.#options;
-    const ask = { partition: place.partition, key: place.key, record, mode };
+    const ask = writeAsk(place, record, mode);
     for (const owner of this.#owners) {
       this.#deps.peers.tell(owner, live, "write", ask, (outcome) => this.#hear(owner, outcome));
     }
@@ -171,7 +172,7 @@ class WriteRound {
     if (this.#missed.length > 0) this.#deps.hints.missed(place, { acknowledged, missed: this.#missed });
     // An owner whose clock is behind refuses a client's write, not a repair.
     for (const owner of this.#behind) {
-      this.#deps.peers.ask(owner, live, "write", { ...place, record, mode: "merge" })
+      this.#deps.peers.ask(owner, live, "write", writeAsk(place, record, "merge"))
         .catch(() => this.#deps.hints.missed(place, { acknowledged, missed: [owner] }));
     }
   }

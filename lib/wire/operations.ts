@@ -4,6 +4,7 @@ import {
   bytes,
   type Decoded,
   type Field,
+  fieldsOf,
   flag,
   list,
   oneOf,
@@ -48,6 +49,32 @@ const range = shape({ partition: uint, after: optional(text) });
 const partitionFloor = shape({ partition: uint, floor: version });
 const tombstone = shape({ key: text, version, expired: flag });
 
+const writeMode = oneOf("client", "admitted", "merge");
+/** By hand, as it is what is asked most. */
+const writeAsk: Field<WriteAsk> = {
+  encode: ({ partition, key, entry, mode }) => [partition, key, entry, mode],
+  decode: (data) => {
+    const [partition, key, entry, mode] = fieldsOf(data);
+    return {
+      partition: uint.decode(partition),
+      key: text.decode(key),
+      entry: bytes.decode(entry),
+      mode: writeMode.decode(mode),
+    };
+  },
+};
+
+/** What is asked of an owner that shall store a record. */
+interface WriteAsk {
+  readonly partition: number;
+  readonly key: string;
+  /** The record as an entry of its owner's database. */
+  readonly entry: Uint8Array;
+  readonly mode: Decoded<typeof writeMode>;
+  /** The record, where it was made in this process: it is not sent. */
+  readonly record?: StoredRecord;
+}
+
 /**
  * What one node may ask of another. `lib/node/replica.ts` says which rely on the
  * layouts the message names.
@@ -58,7 +85,7 @@ export const OPERATIONS = {
    * clock; "admitted": whatever that says), or as a repair ("merge").
    */
   write: {
-    ask: shape({ ...place, record, mode: oneOf("client", "admitted", "merge") }),
+    ask: writeAsk,
     answer: shape({
       kind: oneOf("stored", "duplicate", "stale", "collected", "ahead"),
       held: optional(version),

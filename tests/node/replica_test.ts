@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { CLOCK_BOUND_MS } from "../../lib/core/clock_bound.ts";
 import { partitionOf } from "../../lib/core/partition.ts";
 import { Replica, type ReplicaDeps } from "../../lib/node/replica.ts";
+import { writeAsk } from "../../lib/node/write_ask.ts";
 import type { Answer } from "../../lib/wire.ts";
 import { openStorage } from "./storage_fixture.ts";
 
@@ -20,7 +21,7 @@ async function openReplica() {
   const write = async (aheadMs: number, mode: "client" | "admitted" | "merge") => {
     const version = { wallMs: clock.nowMs() + aheadMs, counter: 0, writer: "w.1" };
     const record = { kind: "tombstone", version, expired: false } as const;
-    const answer = await replica.handle("live", { op: "write", ask: { ...PLACE, record, mode } });
+    const answer = await replica.handle("live", { op: "write", ask: writeAsk(PLACE, record, mode) });
     return (answer as Answer<"write">).kind;
   };
   const survey = async () => await replica.handle("live", { op: "survey", ask: PLACE }) as Answer<"survey">;

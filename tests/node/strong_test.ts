@@ -180,7 +180,7 @@ Deno.test("strong write given the layouts change after it was stamped, then the 
   const stamped: (Version | undefined)[] = [];
   await strongly(fake, stamped);
   assertEquals([stamped.length, fake.writes.length], [1, 6]);
-  assertEquals(new Set(fake.writes.map(({ ask }) => ask.record.version.wallMs)).size, 1);
+  assertEquals(new Set(fake.writes.map(({ ask }) => ask.record?.version.wallMs)).size, 1);
 });
 
 Deno.test("strong write given floors have risen above it after it was stamped, then its outcome is unknown and it is not stamped again", async () => {

@@ -2,9 +2,11 @@ import { liveName } from "../../lib/core/layout.ts";
 import { liveLayouts, reportSynced, type RingState } from "../../lib/core/membership.ts";
 import { RingKeeper, type StateStore } from "../../lib/node/ring_keeper.ts";
 import type { WriteRequest } from "../../lib/node/storage.ts";
+import { receivedRecord, writeAsk } from "../../lib/node/write_ask.ts";
 import type { Mutation, Store } from "../../lib/ports/store.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
 import {
+  type Ask,
   type Call,
   decodeReply,
   decodeRequest,
@@ -268,7 +270,9 @@ function restampingRepairs(transport: Transport): Transport {
           return { op: call.op, ask: { records: records.map(later) } };
         }
         if (call.op !== "write" || writeModeOf(call) !== "merge") return call;
-        return { op: "write", ask: later(call.ask as WriteRequest) };
+        const ask = call.ask as Ask<"write">;
+        const { record } = later(receivedRecord(ask));
+        return { op: "write", ask: writeAsk(ask, record, ask.mode) };
       });
       return transport.call(address, encodeRequest({ ...request, calls }), options);
     },
