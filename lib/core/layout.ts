@@ -66,8 +66,9 @@ export class Layout {
   readonly #ids: readonly OwnerId[];
   readonly #partitions: number;
   #table: readonly Uint16Array[] | undefined;
-  #placed: readonly Placed[] | undefined;
-  readonly #addresses: (readonly string[])[] = [];
+  #placed: (Placed | undefined)[] | undefined;
+  /** By the members that own them. */
+  readonly #kinds = new Map<string, Placed>();
 
   /** The layout of that data; the same object, with the tables it has built, for as long as the data is the same object. */
   static of(data: LayoutData, partitions: number): Layout {
@@ -98,7 +99,7 @@ export class Layout {
 
   /** Addresses of the owners, in the same order. */
   addresses(partition: number): readonly string[] {
-    return this.#addresses[partition] ??= this.owners(partition).map(addressOf);
+    return this.#at(partition).addresses;
   }
 
   /** Whether that store is a member. */
@@ -121,23 +122,21 @@ export class Layout {
     return shares;
   }
 
-  // Built at the first use: a layout that only passes by in gossip costs nothing.
   #at(partition: number): Placed {
-    this.#placed ??= this.#place();
-    return this.#placed[partition]!;
+    this.#placed ??= new Array<Placed | undefined>(this.#partitions);
+    return this.#placed[partition] ??= this.#place(partition);
   }
 
-  /** Partitions of the same owners share what follows from them: there are far fewer lists than partitions in a small ring. */
-  #place(): readonly Placed[] {
-    const known = new Map<string, Placed>();
-    return this.#placement().map((row) => {
-      const name = row.join();
-      let placed = known.get(name);
-      if (placed === undefined) known.set(name, placed = placedOn(Array.from(row, (i) => this.#ids[i]!)));
-      return placed;
-    });
+  /** Partitions of the same owners share what follows from them: a small ring has far fewer such lists than partitions. */
+  #place(partition: number): Placed {
+    const row = this.#placement()[partition]!;
+    const name = row.join();
+    let placed = this.#kinds.get(name);
+    if (placed === undefined) this.#kinds.set(name, placed = placedOn(Array.from(row, (i) => this.#ids[i]!)));
+    return placed;
   }
 
+  // Built at the first use: a layout that only passes by in gossip costs nothing.
   #placement(): readonly Uint16Array[] {
     this.#table ??= placePartitions(this.data.members, {
       partitions: this.#partitions,
@@ -153,12 +152,14 @@ type NeedKind = "write" | "read" | "all";
 /** The owners of a partition, and what requests need of them. */
 interface Placed extends Readonly<Record<NeedKind, readonly QuorumNeed<OwnerId>[]>> {
   readonly owners: readonly OwnerId[];
+  readonly addresses: readonly string[];
 }
 
 function placedOn(owners: readonly OwnerId[]): Placed {
   const n = owners.length;
   return {
     owners,
+    addresses: owners.map(addressOf),
     write: [{ owners, required: writeQuorum(n) }],
     read: [{ owners, required: readQuorum(n) }],
     all: [{ owners, required: n }],
