@@ -42,7 +42,8 @@ export class Deadlines {
   #sweep(): void {
     this.#timerMs = Infinity;
     const nowMs = performance.now();
-    const due = [...this.#items].filter((item) => item.deadlineMs <= nowMs);
+    const due = [...this.#items].filter((item) => item.deadlineMs <= nowMs)
+      .sort((a, b) => a.deadlineMs - b.deadlineMs);
     for (const item of due) {
       if (this.#items.delete(item)) item.expire();
     }
