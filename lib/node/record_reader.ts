@@ -35,6 +35,10 @@ export interface RecordsPage {
   readonly damaged: boolean;
 }
 
+/** Ranges read at the same time, as each waits for the database: at first, when nobody knows how long they are. */
+const FIRST_RANGES = 4;
+const MAX_RANGES = 128;
+
 /** Where a page of a partition begins, and when it ends: with the entry that makes `bytes` full. */
 export interface PageBounds {
   readonly after?: string | undefined;
@@ -159,12 +163,21 @@ export class RecordReader {
   ): Promise<RecordsPage[]> {
     const pages: RecordsPage[] = [];
     let { limit, bytes } = bounds;
-    for (const { partition, after } of ranges) {
-      if (limit <= 0 || bytes <= 0) break;
-      const page = await this.#recordsPage(partition, { after, limit, bytes });
-      pages.push(page);
-      limit -= page.entries.length;
-      bytes -= page.entries.reduce((sum, { key, record }) => sum + movedBytes(key, record), 0);
+    let width = FIRST_RANGES;
+    while (pages.length < ranges.length && limit > 0 && bytes > 0) {
+      const wave = ranges.slice(pages.length, pages.length + width);
+      const found = await Promise.all(
+        wave.map(({ partition, after }) => this.#recordsPage(partition, { after, limit, bytes })),
+      );
+      for (const page of found) {
+        if (limit <= 0 || bytes <= 0) break;
+        pages.push(page);
+        limit -= page.entries.length;
+        bytes -= page.entries.reduce((sum, { key, record }) => sum + movedBytes(key, record), 0);
+      }
+      // As many as are likely to fit, by those that were read.
+      const used = Math.max(1 - limit / bounds.limit, 1 - bytes / bounds.bytes);
+      width = Math.min(MAX_RANGES, Math.max(1, Math.floor(pages.length * (1 - used) / Math.max(used, 0.01))));
     }
     return pages;
   }
