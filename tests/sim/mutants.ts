@@ -150,7 +150,7 @@ export const MUTANTS: readonly Mutant[] = [
   }, { faults: ["crash", "isolate"], faultPauseMs: 200, workload: { large: 0.5, keys: manyKeys(6) } }),
   mutant("commits by halves", "promise 1", {
     store: (store, host) => halfCommits(store, (ms) => host.sleep(ms)),
-  }, { plan: "blackout" }),
+  }, { plan: "blackout", workload: { thinkMs: 5, clients: 12, large: 0.2, keys: manyKeys(6) } }),
   mutant("shows what is not on the disk yet", "promise 3", {
     storage: (storage, host) => showEarly(storage, (ms) => host.sleep(ms)),
   }, { plan: "blackout" }),
