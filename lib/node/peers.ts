@@ -365,6 +365,8 @@ export class Peers {
   }
 
   #missed(address: string): void {
+    // Of a store that was at this node's own address before: nobody would ever find that it answers again.
+    if (address === this.#keeper.self.address) return;
     if (this.#detector.missed(address, this.#clock.monotonicMs())) this.#failLanes(address);
   }
 
