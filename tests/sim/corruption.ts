@@ -1,5 +1,6 @@
 import { afterAllBelow, orderedText } from "../../lib/adapters/key_order.ts";
 import type { MemoryDisk } from "../../lib/adapters/memory_store.ts";
+import { DhtError } from "../../lib/core/errors.ts";
 import { recordKey } from "../../lib/node/entries.ts";
 import { decodeRecordEntry } from "../../lib/node/record_entry.ts";
 import type { StoreEntry, StoreKey } from "../../lib/ports/store.ts";
@@ -20,8 +21,7 @@ export async function corrupt(
   { sim, random }: { readonly sim: Simulation; readonly random: SeededRandom },
   host: Host,
 ): Promise<void> {
-  // What is in the journal only is not read from the records' own entries.
-  await host.running?.storage.flush();
+  if (!await flushed(host)) return;
   const records = entriesBelow(host.disk, ["record"]);
   if (records.length === 0) return;
   const record = random.pick(records);
@@ -34,6 +34,17 @@ export async function corrupt(
     host.boot();
   }
   await mended(sim, host, record);
+}
+
+/** What is in the journal only is not read from the records' own entries. False where the node is about to stop. */
+async function flushed(host: Host): Promise<boolean> {
+  try {
+    await host.running?.storage.flush();
+    return true;
+  } catch (error) {
+    if (error instanceof DhtError && error.code === "stopping") return false;
+    throw error;
+  }
 }
 
 /** Resolves once a record is another than this one on the node's disk. @throws {Error} If it stays. */
