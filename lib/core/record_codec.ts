@@ -10,6 +10,8 @@ const BLOB_ID_MAX_LENGTH = 64;
 
 const WRITER_MAX_LENGTH = 256;
 const SHA256_BYTES = 32;
+const VALUE_FIELDS = 9;
+const TOMBSTONE_FIELDS = 4;
 // A value whose chunks could not be counted exactly is not a value.
 const VALUE_MAX_BYTES = 2 ** 48;
 
@@ -50,6 +52,10 @@ export function decodeRecord(data: unknown): StoredRecord {
   if (!Array.isArray(data)) throw malformed("a list");
   const [kind, wallMs, counter, writer]: unknown[] = data;
   const version = decodeVersion(wallMs, counter, writer);
+  // Nothing may hide behind the fields: what a peer sends is stored as it came, and its length is reckoned with.
+  if (data.length !== (kind === VALUE ? VALUE_FIELDS : TOMBSTONE_FIELDS)) {
+    throw malformed("as many fields as its kind has");
+  }
   if (kind === VALUE) return decodeValue(version, data);
   if (kind !== TOMBSTONE && kind !== EXPIRED) throw malformed("a known kind");
   return { kind: "tombstone", version, expired: kind === EXPIRED };

@@ -98,8 +98,9 @@ class TemplateList {
 function nameOf(record: StoredRecord): string {
   const { writer } = record.version;
   if (record.kind === "tombstone") return `${record.expired ? EXPIRED : TOMBSTONE}${writer}`;
-  const expires = record.expiresMs === undefined ? "" : "e";
-  return `${VALUE}${writer}\n${record.body.kind}${expires}${record.contentType}`;
+  const expires = record.expiresMs === undefined ? "stays" : "expires";
+  // What may be any text comes last, or with its length: no two templates have one name.
+  return `${VALUE} ${record.body.kind} ${expires} ${writer.length} ${writer}${record.contentType}`;
 }
 
 function templateOf(record: StoredRecord): Template {

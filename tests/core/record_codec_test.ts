@@ -43,6 +43,11 @@ const MALFORMED: Record<string, unknown> = {
   "a time of expiry that is a text": encodeRecord(INLINE).with(6, "soon"),
   "a checksum of 31 bytes": encodeRecord(INLINE).with(7, new Uint8Array(31)),
   "no body": encodeRecord(INLINE).slice(0, 8),
+  "a field more than a value has": [...encodeRecord(INLINE), "more"],
+  "a field more than a deletion has": [
+    ...encodeRecord({ kind: "tombstone", version: INLINE.version, expired: false }),
+    "more",
+  ],
   "a blob without an id": encodeRecord(BLOB).with(8, ""),
   "a blob without bytes": encodeRecord(BLOB).with(4, 0),
   "more inline bytes than allowed": encodeRecord(INLINE)

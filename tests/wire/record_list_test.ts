@@ -45,6 +45,16 @@ Deno.test("records given a value's bytes were changed on the way, then they are 
   assertEquals(error.code, "bad_message");
 });
 
+Deno.test("records given content types that look like another's with a time of expiry, then each comes as it was sent", () => {
+  const [a, b] = records(2);
+  const plain = { ...a!, record: { ...a!.record, contentType: "ex/y" } } as KeyedRecord;
+  const expiring = {
+    ...b!,
+    record: { ...b!.record, version: a!.record.version, contentType: "x/y", expiresMs: 1_800_000_000_000 },
+  } as KeyedRecord;
+  for (const items of [[plain, expiring], [expiring, plain]]) assertEquals(sent(items), items);
+});
+
 Deno.test("records given more than a list may have, then they are refused", () => {
   assertEquals(sent(records(2_000)).length, 2_000);
   assertThrows(() => sent(records(2_001)), DhtError, "at most 2000 records");
