@@ -20,6 +20,8 @@ export interface ConnectionOwner {
 
 /** Bytes read at a time where no longer body is known to come. */
 const READ_BYTES = 16 * 1024;
+/** How long a peer that has answered already may take for the rest of the message. */
+const UNSENT_MS = 5_000;
 
 /** A message up to so many bytes is sent in one piece with its head. */
 const ONE_PIECE_MAX_BYTES = 64 * 1024;
@@ -48,6 +50,8 @@ export class HttpConnection {
   #parser: AnswerParser | undefined;
   /** Whether a part of the last message has yet to be sent. */
   #isSending = false;
+  /** Ends a connection whose peer has answered and does not take the rest of the message. */
+  #giveUp: ReturnType<typeof setTimeout> | undefined;
   #isOpen = true;
   /** When it became ready last, by `performance.now()`. */
   readySinceMs = 0;
@@ -57,7 +61,6 @@ export class HttpConnection {
     this.#socket = socket;
     this.#head = head;
     this.#owner = owner;
-    socket.setNoDelay(true);
     void this.#receive();
   }
 
@@ -82,6 +85,7 @@ export class HttpConnection {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#call = undefined;
+    clearTimeout(this.#giveUp);
     this.#socket.close();
     this.#owner.ended(this);
   }
@@ -96,6 +100,7 @@ export class HttpConnection {
       return this.#fail(error);
     }
     this.#isSending = false;
+    clearTimeout(this.#giveUp);
     // The peer may answer before it has read all there is.
     if (this.#isOpen && this.#call === undefined) this.#becomeReady();
   }
@@ -129,6 +134,7 @@ export class HttpConnection {
     this.#parser = undefined;
     if (!parser.isReusable) this.close();
     else if (!this.#isSending) this.#becomeReady();
+    else this.#giveUp = setTimeout(() => this.close(), UNSENT_MS);
     call.succeed(answer);
   }
 

@@ -143,7 +143,7 @@ async function connectTo(address: string, signal: AbortSignal): Promise<Deno.Tcp
   let failure: unknown;
   for (const hostname of hosts) {
     try {
-      return await Deno.connect({ hostname, port, signal });
+      return withoutDelay(await Deno.connect({ hostname, port, signal }));
     } catch (error) {
       // A machine without IPv6 has no second loopback address: what the first said is the reason.
       failure ??= error;
@@ -151,4 +151,15 @@ async function connectTo(address: string, signal: AbortSignal): Promise<Deno.Tcp
     }
   }
   throw failure;
+}
+
+/** Has small messages sent at once. A peer may have ended the connection by then, which some systems say here. */
+function withoutDelay(socket: Deno.TcpConn): Deno.TcpConn {
+  try {
+    socket.setNoDelay(true);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
 }
