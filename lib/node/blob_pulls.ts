@@ -9,8 +9,8 @@ import type { Storage, WriteOutcome } from "./storage.ts";
 
 /** Chunks of a large value per message. */
 export const CHUNKS_PER_MESSAGE = 12;
-/** How messages of chunks are sent, and how long moving one may take. */
-export const BULK = { lane: "own", timeoutMs: 30_000 } as const;
+/** How messages of chunks are sent, and how long moving one may take: a lost one holds up a large value for as long. */
+export const BULK = { lane: "own", timeoutMs: 15_000 } as const;
 /** Silence after which a large value that is on its way is asked for once more. */
 const SILENT_MS = 2_000;
 

@@ -5,6 +5,7 @@ import { compareHeads, type RecordHead } from "../core/record.ts";
 import type { Pace } from "./background.ts";
 import type { Exchange } from "./exchange.ts";
 import { isLayoutMismatch, layoutsChanged } from "./layout_mismatch.ts";
+import { LOOK } from "./partition_compare.ts";
 import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
@@ -14,7 +15,6 @@ import type { Task } from "./tasks.ts";
 const PAGE_KEYS = 500;
 /** What asking an owner about one key costs, beside the key; roughly. */
 const KEY_BYTES = 100;
-const TIMEOUT_MS = 30_000;
 
 /** What setting leftovers aside needs of its node. */
 export interface LeftoverDeps {
@@ -74,7 +74,7 @@ async function unequal(
     const partitions = [...left].filter((partition) => ownsInBase(live, partition, source));
     if (partitions.length === 0) continue;
     try {
-      const { digests } = await peers.ask(source, live, "digests", { partitions }, OWN_LANE);
+      const { digests } = await peers.ask(source, live, "digests", { partitions }, LOOK);
       for (const { partition, hash } of digests) {
         if (ours.get(partition)?.hash === hash) left.delete(partition);
       }
@@ -150,9 +150,9 @@ async function askWitnesses(
     if (witnesses.length === required) break;
     await pace(keys.reduce((sum, key) => sum + KEY_BYTES + key.length, 0));
     try {
-      await peers.ask(source, live, "raiseFloor", { partition, floor }, OWN_LANE);
+      await peers.ask(source, live, "raiseFloor", { partition, floor }, LOOK);
       // Strictly: a damaged record may be the one that was deleted, or the value that was not.
-      const { heads } = await peers.ask(source, live, "heads", { items, strict: true }, OWN_LANE);
+      const { heads } = await peers.ask(source, live, "heads", { items, strict: true }, LOOK);
       witnesses.push({ source, heads });
     } catch (error) {
       if (isLayoutMismatch(error)) throw error;
@@ -162,5 +162,3 @@ async function askWitnesses(
   if (witnesses.length === required) return witnesses;
   throw failure ?? new Error("Too few previous owners can be reached");
 }
-
-const OWN_LANE = { lane: "own", timeoutMs: TIMEOUT_MS } as const;

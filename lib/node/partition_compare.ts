@@ -8,10 +8,11 @@ import type { Storage } from "./storage.ts";
 import type { Task } from "./tasks.ts";
 
 /**
- * How long scanning or digesting may take: at the first time it reads all heads from the disk, and others may wait
- * for their turn.
+ * How long scanning or digesting may take: a lost message holds up a pull for as long, and with it reads for which
+ * the puller has to be repaired. Where more time is needed, as by the first digest after a start, which reads all heads
+ * from the disk, the work goes on there, and who asks again finds it further on.
  */
-const LOOK_TIMEOUT_MS = 30_000;
+const LOOK_TIMEOUT_MS = 10_000;
 
 /** How messages are sent that look at whole partitions. */
 export const LOOK = { lane: "own", timeoutMs: LOOK_TIMEOUT_MS } as const;
