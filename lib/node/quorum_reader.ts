@@ -288,16 +288,22 @@ export class QuorumReader {
   }
 }
 
-/** Owners in the order in which they are best asked: this node itself, those that answer, the others. */
+/**
+ * Owners in the order in which they are best asked: this node itself, those that answer, the others.
+ *
+ * Each kind begins with who comes next behind this node, in the order of the names: so what one node asks goes to few
+ * others, many questions to a message, and what all nodes ask is spread over all of them.
+ */
 export function preferred(owners: readonly OwnerId[], self: OwnerId, peers: Peers): OwnerId[] {
-  const best: OwnerId[] = owners.includes(self) ? [self] : [];
-  let down: OwnerId[] | undefined;
+  const best: OwnerId[] = [];
+  const down: OwnerId[] = [];
   for (const owner of owners) {
-    if (owner === self) continue;
-    if (peers.isDown(addressOf(owner))) (down ??= []).push(owner);
-    else best.push(owner);
+    if (owner !== self) (peers.isDown(addressOf(owner)) ? down : best).push(owner);
   }
-  return down === undefined ? best : [...best, ...down];
+  const behindSelf = (a: OwnerId, b: OwnerId) => Number(a < self) - Number(b < self) || (a < b ? -1 : 1);
+  best.sort(behindSelf);
+  if (owners.includes(self)) best.unshift(self);
+  return down.length === 0 ? best : best.concat(down.sort(behindSelf));
 }
 
 function unreachable(
