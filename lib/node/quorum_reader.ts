@@ -294,7 +294,11 @@ export class QuorumReader {
  * Each kind begins with who comes next behind this node, in the order of the names: so what one node asks goes to few
  * others, many questions to a message, and what all nodes ask is spread over all of them.
  */
-export function preferred(owners: readonly OwnerId[], self: OwnerId, peers: Peers): OwnerId[] {
+export function preferred(
+  owners: readonly OwnerId[],
+  self: OwnerId,
+  peers: Pick<Peers, "isDown">,
+): OwnerId[] {
   const best: OwnerId[] = [];
   const down: OwnerId[] = [];
   for (const owner of owners) {

@@ -4,7 +4,6 @@ import { addressOf, type OwnerId } from "../../lib/core/layout.ts";
 import { liveLayouts } from "../../lib/core/membership.ts";
 import { headOf, type StoredRecord } from "../../lib/core/record.ts";
 import type { CoordinatorDeps } from "../../lib/node/coordinator.ts";
-import type { Peers } from "../../lib/node/peers.ts";
 import { preferred, QuorumReader, type ReadStrength } from "../../lib/node/quorum_reader.ts";
 import { syncedRing } from "../support/rings.ts";
 
@@ -97,7 +96,7 @@ for (
   ]] as const
 ) {
   Deno.test(`owners given ${self} asks and c is down, then they are asked in the order ${expected}`, () => {
-    const peers = { isDown: (address: string) => address === "c:1" } as Peers;
+    const peers = { isDown: (address: string) => address === "c:1" };
     const owners = ["d:1/s", "c:1/s", "a:1/s", "b:1/s"] as unknown as OwnerId[];
     assertEquals(preferred(owners, self as unknown as OwnerId, peers).join(" "), expected);
   });
