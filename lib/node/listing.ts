@@ -1,5 +1,6 @@
 import { DhtError } from "../core/errors.ts";
 import { isDue } from "../core/expiry.ts";
+import { unpackIndexEntry } from "../core/index_entry.ts";
 import { compareKeys } from "../core/key_order.ts";
 import { KeyPageCursor } from "../core/key_page.ts";
 import { addressOf, liveIds, type LiveLayouts, type OwnerId, readNeeds } from "../core/layout.ts";
@@ -12,7 +13,7 @@ import { asDhtError, type Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { KeyPage, ListedKey } from "./service.ts";
 
-const LIST_TIMEOUT_MS = 15_000;
+const OWN_LANE = { lane: "own", timeoutMs: 15_000 } as const;
 /** Keys asked of each node at a time, at least: deletions among them take room and are not shown. */
 const MIN_FETCH = 64;
 /** Rounds after which a page is handed out though not full, so that a million deletions hold up nobody. */
@@ -48,10 +49,11 @@ export async function listKeys(
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const wanted = options.limit - keys.length;
     const limit = Math.max(MIN_FETCH, wanted);
-    const pages = await askEnough(deps, live, { prefix: options.prefix, after, limit });
+    const page = { prefix: options.prefix, after, limit };
+    const pages = await askEnough(deps, live, page);
     const horizon = horizonOf(pages);
     const found = take(deps, mergedKeys(live, deps.keeper.state.partitions, pages), { horizon, wanted });
-    for (const merged of await confirmed(deps, live, found)) keys.push(listed(live, merged));
+    for (const merged of await confirmed(deps, live, page, found)) keys.push(listed(live, merged));
     if (found.length === wanted) return { keys, next: found.at(-1)!.key };
     if (horizon === undefined) return { keys };
     after = horizon;
@@ -88,6 +90,7 @@ function isShown(head: RecordHead, nowMs: number): boolean {
 async function confirmed(
   deps: ListingDeps,
   live: LiveLayouts,
+  page: PageAsk,
   found: readonly MergedKey[],
 ): Promise<readonly MergedKey[]> {
   const missed = found.filter(({ isMissed }) => isMissed);
@@ -96,14 +99,10 @@ async function confirmed(
   const asks = liveIds(live).map(async (owner) => {
     const items = missed.filter(({ holders }) => holders.includes(owner));
     if (items.length === 0) return;
-    const places = items.map(({ partition, key }) => ({ partition, key }));
-    const options = { lane: "own", timeoutMs: LIST_TIMEOUT_MS } as const;
-    const { heads } = await deps.peers.ask(owner, live, "heads", { items: places, strict: true }, options)
-      .catch((error: unknown) => {
-        // One of them is damaged there, and what the index says of it still true.
-        if (asDhtError(error).code === "corrupt_value") return { heads: items.map(({ head }) => head) };
-        throw error;
-      });
+    const heads = await headsNow(deps, live, owner, items).catch((error: unknown) => {
+      if (asDhtError(error).code !== "corrupt_value") throw error;
+      return headsInIndex(deps, live, owner, { page, items });
+    });
     items.forEach(({ key }, i) => {
       const head = heads[i];
       if (isNewerHead(head, newest.get(key))) newest.set(key, head);
@@ -116,6 +115,43 @@ async function confirmed(
     const head = newest.get(merged.key);
     return head !== undefined && isShown(head, nowMs) ? [{ ...merged, head }] : [];
   });
+}
+
+async function headsNow(
+  { peers }: ListingDeps,
+  live: LiveLayouts,
+  owner: OwnerId,
+  items: readonly MergedKey[],
+): Promise<readonly (RecordHead | undefined)[]> {
+  const places = items.map(({ partition, key }) => ({ partition, key }));
+  const { heads } = await peers.ask(owner, live, "heads", { items: places, strict: true }, OWN_LANE);
+  return heads;
+}
+
+/**
+ * What an owner's index says by now: it tells of a key whose record is damaged as well, and of all others the same
+ * as the records. More than one page only where keys were added to it since.
+ */
+async function headsInIndex(
+  deps: ListingDeps,
+  live: LiveLayouts,
+  owner: OwnerId,
+  { page, items }: { readonly page: PageAsk; readonly items: readonly MergedKey[] },
+): Promise<readonly (RecordHead | undefined)[]> {
+  const said = new Map<string, RecordHead>();
+  const last = items.at(-1)!.key;
+  let after = page.after;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const { cursor, next, damaged } = await askOne(deps, live, owner, { ...page, after });
+    if (items.some(({ partition }) => damaged.includes(partition))) break;
+    for (; !cursor.isDone; cursor.next()) said.set(cursor.key, unpackIndexEntry(cursor.packed).head);
+    if (next === undefined || compareKeys(next, last) >= 0) return items.map(({ key }) => said.get(key));
+    after = next;
+  }
+  throw new DhtError(
+    "corrupt_value",
+    `Cannot list keys: what ${addressOf(owner)} holds of some is damaged, and its index does not tell`,
+  );
 }
 
 function isNewerHead(head: RecordHead | undefined, than: RecordHead | undefined): head is RecordHead {
@@ -152,8 +188,7 @@ async function askOne(
   owner: OwnerId,
   ask: PageAsk,
 ): Promise<OwnerPage> {
-  const options = { lane: "own", timeoutMs: LIST_TIMEOUT_MS } as const;
-  const { page, next, damaged } = await peers.ask(owner, live, "listKeys", ask, options);
+  const { page, next, damaged } = await peers.ask(owner, live, "listKeys", ask, OWN_LANE);
   return { owner, cursor: new KeyPageCursor(page), next, damaged };
 }
 
