@@ -1,5 +1,5 @@
 import { DhtError } from "../core/errors.ts";
-import { isIntactEntry, packIndexEntry, partitionOfEntry } from "../core/index_entry.ts";
+import { isIntactEntry, packIndexEntry } from "../core/index_entry.ts";
 import { compareKeys, keyBehindPrefix } from "../core/key_order.ts";
 import type { PackedKey } from "../core/key_page.ts";
 import type { RecordHead } from "../core/record.ts";
@@ -24,6 +24,8 @@ export interface IndexQuery {
   readonly prefix: string;
   readonly after?: string;
   readonly limit: number;
+  /** Tells the partition of a key whose entry is damaged: what that says of it may be wrong as well. */
+  partitionOf(key: string): number;
 }
 
 /** Reads the records themselves, where the index is damaged. */
@@ -63,9 +65,9 @@ export class IndexReader {
     const entries = laidOver(within(stored.entries, upTo), within(changed.entries, upTo));
     if (entries.length > query.limit) {
       const page = entries.slice(0, query.limit);
-      return { ...await this.#checked(page), next: page.at(-1)!.key };
+      return { ...await this.#checked(page, query), next: page.at(-1)!.key };
     }
-    return { ...await this.#checked(entries), ...(upTo === undefined ? {} : { next: upTo }) };
+    return { ...await this.#checked(entries, query), ...(upTo === undefined ? {} : { next: upTo }) };
   }
 
   async #stored({ prefix, after, limit }: IndexQuery): Promise<Known<PackedKey>> {
@@ -89,13 +91,16 @@ export class IndexReader {
   }
 
   /** Has the record say what a damaged entry said. */
-  async #checked(entries: readonly PackedKey[]): Promise<Omit<IndexPage, "next">> {
+  async #checked(
+    entries: readonly PackedKey[],
+    { partitionOf }: IndexQuery,
+  ): Promise<Omit<IndexPage, "next">> {
     const bad = entries.filter(({ key, packed }) => !isIntactEntry(key, packed));
     if (bad.length === 0) return { entries, damaged: [] };
     const damaged: number[] = [];
     const known = new Map<string, Uint8Array>();
-    for (const { key, packed } of bad) {
-      const partition = partitionOfEntry(packed);
+    for (const { key } of bad) {
+      const partition = partitionOf(key);
       const head = await this.#headOf({ partition, key });
       if (head === "damaged") damaged.push(partition);
       else known.set(key, packIndexEntry(key, { partition, head }));
@@ -111,10 +116,9 @@ export class IndexReader {
   }
 
   async #headOf(place: Place): Promise<RecordHead | "damaged"> {
-    // What is damaged may not even say a partition.
-    const isPlace = Number.isSafeInteger(place.partition);
-    const [head] = isPlace ? await this.#strictHeads(place) : [];
+    const [head] = await this.#strictHeads(place);
     if (head !== undefined) return head;
+    // The key may not be the one that was written: then another one, of any partition, is missing here.
     throw new DhtError(
       "corrupt_value",
       `Cannot list keys: what this node's index says of key ${JSON.stringify(place.key)} is damaged`,

@@ -2,6 +2,7 @@ import { isTooFarAhead } from "../core/clock_bound.ts";
 import { DhtError } from "../core/errors.ts";
 import type { OwnerId } from "../core/layout.ts";
 import { packKeyPage } from "../core/key_page.ts";
+import { partitionOf } from "../core/partition.ts";
 import type { ValueRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Answer, Ask, Handlers, KeyedRecord } from "../wire.ts";
@@ -9,6 +10,7 @@ import { isDamage } from "./entries.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
 import { movedBytes } from "./moved_bytes.ts";
 import { ANSWER_BYTES, ANSWER_RECORDS, floorsOf } from "./partition_handlers.ts";
+import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 import { receivedRecord } from "./write_ask.ts";
 
@@ -16,6 +18,7 @@ import { receivedRecord } from "./write_ask.ts";
 export interface RecordHandlerDeps {
   readonly storage: Storage;
   readonly clock: Clock;
+  readonly keeper: RingKeeper;
   readonly hints: Pick<HintedHandoff, "keep" | "deliverOnRequest">;
   /** Fetches a chunked record from the owner that holds it; resolves to whether it is held afterwards. */
   pullRecord(
@@ -66,7 +69,13 @@ export function recordHandlers(deps: RecordHandlerDeps) {
       return { left: await deps.hints.deliverOnRequest(target) };
     },
     listKeys: async ({ prefix, after, limit }) => {
-      const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });
+      const { partitions } = deps.keeper.state;
+      const page = await storage.listKeys({
+        prefix,
+        limit,
+        partitionOf: (key) => partitionOf(key, partitions),
+        ...(after === undefined ? {} : { after }),
+      });
       return { page: packKeyPage(page.entries), next: page.next, damaged: page.damaged };
     },
   } satisfies Partial<Handlers>;

@@ -8,6 +8,7 @@ import {
   assertReadable,
   blob,
   keysOnDisk,
+  listKeys,
   ManualClock,
   openStorage,
   place,
@@ -130,7 +131,7 @@ async function verifyRecords(storage: Storage, expected: Expectation): Promise<v
 }
 
 async function verifyIndex(storage: Storage): Promise<void> {
-  const { entries } = await storage.listKeys({ prefix: "", limit: 100 });
+  const { entries } = await listKeys(storage, { prefix: "", limit: 100 });
   const held = [];
   for (const key of KEYS) if (await read(storage, key) !== undefined) held.push(key);
   assertEquals(entries.map(({ key }) => key), held);

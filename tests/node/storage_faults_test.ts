@@ -6,6 +6,7 @@ import {
   assertReadable,
   blob,
   keysOnDisk,
+  listKeys,
   openStorage,
   place,
   read,
@@ -77,7 +78,7 @@ Deno.test("storage given the disk fills up while records are applied, then none 
   assertEquals(await wallMsOf(storage, "k2999"), 3_000);
   await storage.flush();
   assertEquals(storage.stats().tableRecords, 0);
-  assertEquals((await storage.listKeys({ prefix: "k", limit: 10_000 })).entries.length, 3_000);
+  assertEquals((await listKeys(storage, { prefix: "k", limit: 10_000 })).entries.length, 3_000);
 });
 
 Deno.test("storage given a failed apply, when garbage is collected, then the apply is tried again", async () => {

@@ -117,6 +117,14 @@ export function blob(
   return { record, chunks };
 }
 
+/** A page of a storage's key index. */
+export function listKeys(
+  storage: Storage,
+  query: { readonly prefix: string; readonly after?: string; readonly limit: number },
+): ReturnType<Storage["listKeys"]> {
+  return storage.listKeys({ ...query, partitionOf: partitionOfTest });
+}
+
 /** Uploads the chunks of a blob, in calls of at most 12, without the record. */
 export async function upload(storage: Storage, id: string, chunks: readonly Uint8Array[]): Promise<void> {
   await storage.blobs.openUpload(id);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { StoredRecord } from "../../lib/core/record.ts";
 import type { Storage } from "../../lib/node/storage.ts";
-import { openStorage, tombstone, value } from "./storage_fixture.ts";
+import { listKeys, openStorage, tombstone, value } from "./storage_fixture.ts";
 
 const PARTITION = 0;
 
@@ -29,7 +29,7 @@ async function pages(storage: Storage, kind: "scan" | "listKeys", limit: number)
     const from = after === undefined ? { limit } : { after, limit };
     const { entries, next } = kind === "scan"
       ? await storage.scan(PARTITION, from)
-      : await storage.listKeys({ prefix: "", ...from });
+      : await listKeys(storage, { prefix: "", ...from });
     assertEquals(entries.length <= limit, true);
     found.push(...entries);
     if (next === undefined) return found;
@@ -62,6 +62,6 @@ Deno.test("storage given a full disk and a prefix, then lists only its keys", as
   await write(storage, "p/2", value(1));
   await write(storage, "q", value(1));
   disk.full = true;
-  const { entries } = await storage.listKeys({ prefix: "p/", limit: 10 });
+  const { entries } = await listKeys(storage, { prefix: "p/", limit: 10 });
   assertEquals(entries.map(({ key }) => key), ["p/1", "p/2"]);
 });

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { unpackIndexEntry } from "../../lib/core/index_entry.ts";
 import type { Storage } from "../../lib/node/storage.ts";
-import { openStorage, place, tombstone, value, version, write } from "./storage_fixture.ts";
+import { listKeys, openStorage, place, tombstone, value, version, write } from "./storage_fixture.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 const KEYS = Array.from({ length: 40 }, (_, i) => `${"abcd"[i % 4]}/${String(i).padStart(2, "0")}`);
@@ -11,7 +11,7 @@ async function listed(storage: Storage, prefix: string, limit: number): Promise<
   const found: string[] = [];
   let after: string | undefined;
   for (;;) {
-    const { entries, next } = await storage.listKeys({
+    const { entries, next } = await listKeys(storage, {
       prefix,
       limit,
       ...(after === undefined ? {} : { after }),

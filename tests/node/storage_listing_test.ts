@@ -3,9 +3,11 @@ import { unpackIndexEntry } from "../../lib/core/index_entry.ts";
 import type { PackedKey } from "../../lib/core/key_page.ts";
 import type { Storage } from "../../lib/node/storage.ts";
 import {
+  listKeys,
   openStorage,
   partitionOfTest,
   place,
+  read,
   storeBlob,
   tombstone,
   value,
@@ -13,6 +15,9 @@ import {
   write,
 } from "./storage_fixture.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
+
+/** Where an index entry has the last byte of its partition. */
+const PARTITION_END = 5;
 
 // In the order of their UTF-8 bytes, which is not that of JavaScript: U+1F600 comes after U+FFFD.
 const IN_BYTE_ORDER = [
@@ -33,7 +38,7 @@ async function allKeys(storage: Storage, prefix: string, limit: number): Promise
   const keys: string[] = [];
   let after: string | undefined;
   do {
-    const page = await storage.listKeys({ prefix, limit, ...(after === undefined ? {} : { after }) });
+    const page = await listKeys(storage, { prefix, limit, ...(after === undefined ? {} : { after }) });
     keys.push(...page.entries.map(({ key }) => key));
     after = page.next;
   } while (after !== undefined);
@@ -64,7 +69,7 @@ for (const [name, [query, keys]] of Object.entries(PAGES)) {
   Deno.test(`listKeys() given an "after" that is ${name}, then it goes on behind it`, async () => {
     const { storage } = await openStorage();
     await Promise.all(IN_BYTE_ORDER.map((key) => write(storage, key, value(1))));
-    const page = await storage.listKeys({ ...query, limit: 100 });
+    const page = await listKeys(storage, { ...query, limit: 100 });
     assertEquals(page.entries.map(({ key }) => key), keys);
   });
 }
@@ -73,7 +78,7 @@ Deno.test("listKeys() given a deleted key, then it is listed with its tombstone"
   const { storage } = await openStorage();
   await write(storage, "a", value(1));
   await write(storage, "a", tombstone(2));
-  const { entries } = await storage.listKeys({ prefix: "", limit: 9 });
+  const { entries } = await listKeys(storage, { prefix: "", limit: 9 });
   const [{ key, packed }] = entries as [PackedKey];
   const { partition, head } = unpackIndexEntry(packed);
   assertEquals([entries.length, key, partition, head.kind, head.version.wallMs], [
@@ -154,3 +159,17 @@ Deno.test("storage given more records than the cache takes, then memory stays wi
   const { cacheBytes, tableBytes } = storage.stats();
   assertEquals([cacheBytes > 50_000, cacheBytes <= 100_000, tableBytes], [true, true, 0]);
 });
+
+for (const where of ["in memory", "on the disk"] as const) {
+  Deno.test(`listKeys() given a disk has changed the partition of an index entry, when the record is ${where}, then it is listed where its key belongs`, async () => {
+    const { storage, disk } = await openStorage({ cacheBytes: where === "in memory" ? 100_000 : 0 });
+    await write(storage, "a", value(1));
+    await storage.flush();
+    if (where === "in memory") await read(storage, "a");
+    const wrong = (partitionOfTest("a") + 1) % 64;
+    disk.corrupt(["key", "a"], (bytes) => bytes.with(PARTITION_END, wrong));
+    const { entries, damaged } = await listKeys(storage, { prefix: "", limit: 9 });
+    const listed = entries.map(({ key, packed }) => [key, unpackIndexEntry(packed).partition]);
+    assertEquals([listed, damaged], [[["a", partitionOfTest("a")]], []]);
+  });
+}

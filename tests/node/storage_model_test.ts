@@ -8,6 +8,7 @@ import {
   assertReadable,
   blob,
   keysOnDisk,
+  listKeys,
   ManualClock,
   type Opened,
   openStorage,
@@ -189,7 +190,7 @@ async function compare({ storage }: Opened, model: Model): Promise<void> {
   }
   const expected = [...model.records].map(([key, record]) => ({ key, head: headOf(record) }));
   expected.sort((a, b) => a.key < b.key ? -1 : 1);
-  const { entries } = await storage.listKeys({ prefix: "key", limit: 1_000 });
+  const { entries } = await listKeys(storage, { prefix: "key", limit: 1_000 });
   assertEquals(
     entries.map(({ key, packed }) => ({ key, ...unpackIndexEntry(packed) })),
     expected.map(({ key, head }) => ({ ...place(key), head })),

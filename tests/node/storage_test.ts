@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   assertFails,
+  listKeys,
   openStorage,
   place,
   read,
@@ -135,7 +136,7 @@ Deno.test("storage given a record is dropped, then only at the version that is h
   assertEquals(await read(storage, "a"), undefined);
   const restarted = await openStorage({ disk });
   assertEquals(await read(restarted.storage, "a"), undefined);
-  assertEquals((await restarted.storage.listKeys({ prefix: "", limit: 9 })).entries, []);
+  assertEquals((await listKeys(restarted.storage, { prefix: "", limit: 9 })).entries, []);
 });
 
 Deno.test("storage given a key is dropped and written again, then the index has it", async () => {
@@ -143,7 +144,7 @@ Deno.test("storage given a key is dropped and written again, then the index has 
   await write(storage, "a", value(1));
   await storage.flush();
   await Promise.all([storage.drop(place("a").partition, "a", version(1)), write(storage, "a", value(2))]);
-  assertEquals((await storage.listKeys({ prefix: "", limit: 9 })).entries.map(({ key }) => key), ["a"]);
+  assertEquals((await listKeys(storage, { prefix: "", limit: 9 })).entries.map(({ key }) => key), ["a"]);
 });
 
 Deno.test("storage given states, then they are found after a restart, shorter ones without a rest", async () => {
