@@ -22,6 +22,7 @@ export class PeerConnections {
   readonly #open = new Set<HttpConnection>();
   /** Those used last come last. */
   readonly #idle: HttpConnection[] = [];
+  /** Attempts, the oldest first; without those that nobody waits for any more. */
   readonly #connecting = new Set<AbortController>();
   readonly #waiting: PeerCall[] = [];
   #closesIdle = false;
@@ -94,7 +95,8 @@ export class PeerConnections {
       failure = attempt.signal.aborted ? attempt.signal.reason : error;
     }
     this.#deadlines.delete(limit);
-    this.#connecting.delete(attempt);
+    // It may have succeeded in the moment in which it was given up.
+    if (!this.#connecting.delete(attempt)) return socket?.close();
     if (socket !== undefined) return this.#connected(socket);
     // Of as many attempts as calls: this was the one of the call that has waited longest.
     this.#waiting.shift()?.fail(failure);
@@ -110,7 +112,14 @@ export class PeerConnections {
 
   #forget(call: PeerCall): void {
     const at = this.#waiting.indexOf(call);
-    if (at !== -1) this.#waiting.splice(at, 1);
+    if (at === -1) return;
+    this.#waiting.splice(at, 1);
+    // Its packets may have been dropped: the next call makes an attempt of its own, and waits for no old one.
+    const [oldest] = this.#connecting;
+    if (oldest === undefined || this.#connecting.size <= this.#waiting.length) return;
+    this.#connecting.delete(oldest);
+    oldest.abort();
+    this.#goOn();
   }
 
   #goOn(): void {

@@ -274,6 +274,38 @@ Deno.test("HttpTransport given more calls at once than connections to one peer, 
   await server.shutdown();
 });
 
+Deno.test("HttpTransport given calls gave up while they were being connected, then each next one connects for itself", async () => {
+  const { connect } = Deno;
+  const attempts: AbortSignal[] = [];
+  const connectThirdTime = (
+    options: Deno.ConnectOptions & { signal: AbortSignal },
+  ): Promise<Deno.TcpConn> => {
+    if (attempts.push(options.signal) === 3) return connect(options);
+    return new Promise((_, reject) => {
+      options.signal.addEventListener("abort", () => reject(options.signal.reason));
+    });
+  };
+  await serving(() => new Response("hello"), async ({ port, transport }) => {
+    Deno.connect = connectThirdTime as typeof connect;
+    try {
+      const callers = [new AbortController(), new AbortController()];
+      const hung = callers.map(({ signal }) =>
+        failure(() => transport.call(`127.0.0.1:${port}`, MESSAGE, { ...AMPLE, signal }))
+      );
+      callers[1]!.abort();
+      await hung[1];
+      assertEquals(attempts.map(({ aborted }) => aborted), [true, false]);
+      callers[0]!.abort();
+      await hung[0];
+      const answer = await transport.call(`127.0.0.1:${port}`, MESSAGE, AMPLE);
+      assertEquals(new TextDecoder().decode(answer), "hello");
+      assertEquals(attempts.map(({ aborted }) => aborted), [true, true, false]);
+    } finally {
+      Deno.connect = connect;
+    }
+  });
+});
+
 Deno.test("HttpTransport given a peer that answers before it has read a long message, then takes the answer", async () => {
   await serving(() => new Response("enough"), async ({ port, transport }) => {
     const message = new Uint8Array(8 * 1024 * 1024);
