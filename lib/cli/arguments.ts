@@ -15,6 +15,8 @@ export interface Flag {
   readonly help: string;
   /** Environment variable that stands in for it. */
   readonly env?: string;
+  /** What is written instead where a command does not take it, but another flag is likely meant. */
+  readonly instead?: string;
 }
 
 /** Arguments taken apart, or what is wrong with them, or what else was asked for. */
@@ -128,8 +130,12 @@ function complaint(argument: Argument, mine: readonly Flag[]): string | undefine
     case "flag":
       return mine.some((f) => f.name === argument.flag.name)
         ? undefined
-        : `${argument.written} means nothing to this command`;
+        : `${argument.written} means nothing to this command${hintOf(argument.flag)}`;
   }
+}
+
+function hintOf({ instead }: Flag): string {
+  return instead === undefined ? "" : `; ${instead}`;
 }
 
 function unknownFlag(written: string, mine: readonly Flag[]): string {

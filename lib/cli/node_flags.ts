@@ -22,6 +22,7 @@ export const NODE_FLAGS: readonly Flag[] = [
     value: "HOST:PORT",
     help: "a node of the ring to join (default: the ring it was last in, or a new one)",
     env: "MYDHT_JOIN",
+    instead: "the node to ask is named by --host and --port, or MYDHT_SERVER",
   },
   {
     name: "replicas",

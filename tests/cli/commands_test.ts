@@ -127,6 +127,10 @@ const ROWS: readonly (readonly [args: readonly string[], meant: string])[] = [
   [["get", "k", "--outptu", "x"], 'get: unknown flag --outptu; did you mean "--output"?'],
   [["get", "k", "-val", "x"], "get: -val means nothing to this command"],
   [["get", "k", "--json"], "get: --json means nothing to this command"],
+  [
+    ["get", "k", "--server", "a:1"],
+    "get: --server means nothing to this command; the node to ask is named by --host",
+  ],
   [["get", "k", "-o"], "get: -o needs a value: -o FILE"],
   [["get", "-k", "a", "-k", "b"], "get: --key is given twice"],
   [["get", "-k", "a", "b"], 'get: "b" is one argument too many for get'],
