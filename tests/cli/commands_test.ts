@@ -129,7 +129,7 @@ const ROWS: readonly (readonly [args: readonly string[], meant: string])[] = [
   [["get", "k", "--json"], "get: --json means nothing to this command"],
   [
     ["get", "k", "--server", "a:1"],
-    "get: --server means nothing to this command; the node to ask is named by --host",
+    "get: --server means nothing to this command; the node to ask is named by --host and --port, or MYDHT_SERVER",
   ],
   [["get", "k", "-o"], "get: -o needs a value: -o FILE"],
   [["get", "-k", "a", "-k", "b"], "get: --key is given twice"],
