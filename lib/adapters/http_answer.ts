@@ -143,6 +143,10 @@ export class AnswerParser {
     this.#chunks.set(data, this.#bodyAt);
     this.#bodyAt += data.length;
     const taken = Math.min(this.#held.length, this.#chunkLeft);
+    // The line end, as far as it has come.
+    for (let at = data.length; at < taken; at++) {
+      if (this.#held[at] !== (this.#chunkLeft - at === LINE_END_BYTES ? CR : LF)) throw invalid();
+    }
     this.#chunkLeft -= taken;
     this.#held = this.#held.subarray(taken);
   }
@@ -199,25 +203,42 @@ function headOf(text: string): Head {
   const line = /^HTTP\/1\.([01]) (\d{3})[ \r]/.exec(text);
   if (line === null) throw invalid();
   const connection = field(text, CONNECTION)?.toLowerCase();
-  const isChunked = field(text, TRANSFER_ENCODING)?.toLowerCase().includes("chunked") === true;
-  const length = field(text, CONTENT_LENGTH);
-  if (!isChunked && length !== undefined && !/^\d{1,15}$/.test(length)) throw invalid();
   return {
     status: Number(line[2]),
     isProblem: field(text, CONTENT_TYPE)?.includes("problem+json") === true,
     closes: connection?.includes("close") === true ||
       (line[1] === "0" && connection?.includes("keep-alive") !== true),
-    length: isChunked ? "chunked" : length === undefined ? undefined : Number(length),
+    length: lengthOf(text),
   };
 }
 
+/** Where it is said in two ways, one of them is wrong, and what follows would be read as another answer. */
+function lengthOf(head: string): Head["length"] {
+  const encoding = only(head, TRANSFER_ENCODINGS)?.toLowerCase();
+  const length = only(head, CONTENT_LENGTHS);
+  if (encoding !== undefined) {
+    if (encoding !== "chunked" || length !== undefined) throw invalid();
+    return "chunked";
+  }
+  if (length === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(length)) throw invalid();
+  return Number(length);
+}
+
 const CONNECTION = /\r\nconnection:[ \t]*([^\r]*)/i;
-const TRANSFER_ENCODING = /\r\ntransfer-encoding:[ \t]*([^\r]*)/i;
-const CONTENT_LENGTH = /\r\ncontent-length:[ \t]*([^\r]*)/i;
 const CONTENT_TYPE = /\r\ncontent-type:[ \t]*([^\r]*)/i;
+const TRANSFER_ENCODINGS = /\r\ntransfer-encoding:[^\r]*/gi;
+const CONTENT_LENGTHS = /\r\ncontent-length:[^\r]*/gi;
 
 function field(head: string, pattern: RegExp): string | undefined {
   return pattern.exec(head)?.[1]?.trimEnd();
+}
+
+/** The value of a field that may not have two; `pattern` matches all lines of it. */
+function only(head: string, pattern: RegExp): string | undefined {
+  const values = head.match(pattern)?.map((line) => line.slice(line.indexOf(":") + 1).trim());
+  if (values?.some((value) => value !== values[0])) throw invalid();
+  return values?.[0];
 }
 
 function chunkBytes(line: string): number {

@@ -29,6 +29,13 @@ const answers: [string, string, number, string | undefined, boolean][] = [
   ["with a length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\ndate: now\r\n\r\nhello", 200, "hello", true],
   ["that is empty", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 200, "", true],
   ["in chunks", `${CHUNKED}3\r\nabc\r\n00a;x=y\r\n0123456789\r\n0\r\n\r\n`, 200, "abc0123456789", true],
+  [
+    "with one length twice",
+    "HTTP/1.1 200 OK\r\ncontent-length: 1\r\nContent-Length:1 \r\n\r\na",
+    200,
+    "a",
+    true,
+  ],
   ["in chunks, with trailers", `${CHUNKED}1\r\na\r\n0\r\nsum: 1\r\n\r\n`, 200, "a", true],
   [
     "behind an interim one",
@@ -69,13 +76,21 @@ const broken: [string, string][] = [
   ["another protocol", "SSH-2.0-x\r\n"],
   ["a head without end", `HTTP/1.1 200 OK\r\nx: ${"y".repeat(70_000)}`],
   ["a length that is none", "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"],
+  ["two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 1\r\n\r\nhello"],
+  ["a length beside chunks", `${CHUNKED.trimEnd()}\r\ncontent-length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n`],
+  ["an encoding that is unknown", "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"],
   ["no length", "HTTP/1.1 200 OK\r\n\r\nhello"],
   ["a chunk that is none", `${CHUNKED}xyz\r\n`],
+  ["a chunk whose length is no number", `${CHUNKED}0x5\r\nhello\r\n0\r\n\r\n`],
+  ["rubbish behind a chunk", `${CHUNKED}5\r\nhelloxx0\r\n\r\n`],
+  ["a chunk with half a line end", `${CHUNKED}5\r\nhello\rx0\r\n\r\n`],
   ["a chunk line without end", `${CHUNKED}${"0".repeat(70_000)}`],
 ];
 for (const [what, text] of broken) {
   Deno.test(`AnswerParser given ${what}, then refuses it`, () => {
-    assertThrows(() => parsed(text, 1_000), Error, "invalid HTTP");
+    for (const pieceBytes of [7, 1_000]) {
+      assertThrows(() => parsed(text, pieceBytes), Error, "invalid HTTP");
+    }
   });
 }
 
