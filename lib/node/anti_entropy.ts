@@ -1,10 +1,9 @@
-import { DhtError } from "../core/errors.ts";
 import { addressOf, type LiveLayouts, type OwnerId } from "../core/layout.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Background } from "./background.ts";
-import { type BalanceDeps, compareShared } from "./balance.ts";
+import { type BalanceDeps, compareShared, isPutOff } from "./balance.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
 import { aboutMs, inRounds, type Pauses } from "./pauses.ts";
 import { emptyTask } from "./tasks.ts";
@@ -134,8 +133,8 @@ export class AntiEntropy {
       return mine.failed > 0 ? differed : [];
     } catch (error) {
       if (isLayoutMismatch(error) || this.#signal.aborted) throw error;
-      // One that was away and fetches what it missed is compared with in the next round.
-      if (!isOverloaded(error)) task.fail(error);
+      // Then in the next round.
+      if (!isPutOff(error)) task.fail(error);
       return undefined;
     } finally {
       counts.fetched += mine.fetched;
@@ -148,10 +147,6 @@ export class AntiEntropy {
     const drawn = [...items].map((item) => ({ item, at: this.#deps.random.next() }));
     return drawn.sort((a, b) => a.at - b.at).map(({ item }) => item);
   }
-}
-
-function isOverloaded(error: unknown): boolean {
-  return error instanceof DhtError && error.code === "overloaded";
 }
 
 /** When each partition was last verified, by the monotonic clock. */

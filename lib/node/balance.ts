@@ -1,4 +1,5 @@
 import { addressOf, type LiveLayouts, liveOwners, type OwnerId } from "../core/layout.ts";
+import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions, type Version } from "../core/hlc.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import type { Pace } from "./background.ts";
@@ -37,6 +38,16 @@ export interface BalanceScope {
   readonly pace?: Pace;
   /** Awaited before what differs is looked at again and exchanged: what was on its way has arrived then. */
   readonly settle?: () => Promise<void>;
+  /** Told of each peer that has to be compared with later, see `isPutOff`; it is a failure where nobody is told. */
+  readonly putOff?: () => void;
+}
+
+/**
+ * Whether a peer could not be compared with yet: it fetches what it missed while it was away, or is asked for much
+ * by others. What runs by itself tries again later, and does not call that a failure.
+ */
+export function isPutOff(error: unknown): boolean {
+  return error instanceof DhtError && error.code === "overloaded";
 }
 
 /**
@@ -54,7 +65,8 @@ export function balance(deps: BalanceDeps, scope: BalanceScope): Promise<void> {
         await pushStrays(deps, { peer, live }, scope);
       } catch (error) {
         if (isLayoutMismatch(error) || scope.signal.aborted) throw error;
-        noteFailure(scope.task, error);
+        if (scope.putOff !== undefined && isPutOff(error)) scope.putOff();
+        else noteFailure(scope.task, error);
       }
     }
   });

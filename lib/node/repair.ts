@@ -5,7 +5,7 @@ import { balance, type BalanceDeps } from "./balance.ts";
 import type { HintedHandoff } from "./hinted_handoff.ts";
 import { emptyTask, noteFailure } from "./tasks.ts";
 
-/** Wait before a comparison that failed in part is made again; doubled with each, up to the most. */
+/** Wait before a comparison that failed in part, or was put off by a peer, is made again; doubled with each, up to the most. */
 const RETRY_MS = 5_000;
 const RETRY_MAX_MS = 160_000;
 
@@ -32,7 +32,7 @@ export class Repair {
 
   /**
    * Fetches what this node missed while it was away: first what others have kept for it, then what a comparison
-   * with all of them finds; again after a while where that failed in part. Never rejects.
+   * with all of them finds; again after a while where that failed in part, or one of them had no time for it. Never rejects.
    */
   async catchUp(): Promise<void> {
     const { hints, trees } = this.#deps;
@@ -66,7 +66,9 @@ export class Repair {
     // What still fails after the last wait is left to the next scheduled comparison.
     for (let waitMs = RETRY_MS; waitMs <= RETRY_MAX_MS; waitMs *= 2) {
       const task = emptyTask();
-      const scope = { task, signal: this.#signal, pace, ...(peer === undefined ? {} : { peer }) };
+      let isPutOff = false;
+      const putOff = () => void (isPutOff = true);
+      const scope = { task, signal: this.#signal, pace, putOff, ...(peer === undefined ? {} : { peer }) };
       await balance(this.#deps, scope).catch((error) => noteFailure(task, error));
       tried?.();
       if (this.#signal.aborted) return;
@@ -74,9 +76,11 @@ export class Repair {
       if (fetched + sent > 0) {
         log.event("info", "repaired", "Exchanged what differed with the other owners", { fetched, sent });
       }
-      if (failed === 0) return;
-      const when = `will compare with the other owners again in ${waitMs / 1000} s`;
-      log.event("warn", "repair_failed", `${task.error ?? "A comparison failed"}; ${when}`, { failed });
+      if (failed === 0 && !isPutOff) return;
+      if (failed > 0) {
+        const when = `will compare with the other owners again in ${waitMs / 1000} s`;
+        log.event("warn", "repair_failed", `${task.error ?? "A comparison failed"}; ${when}`, { failed });
+      }
       await clock.sleep(waitMs, this.#signal).catch(() => {});
     }
   }
