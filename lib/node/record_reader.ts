@@ -35,7 +35,10 @@ export interface RecordsPage {
   readonly damaged: boolean;
 }
 
-/** Ranges read at the same time, as each waits for the database: at first, when nobody knows how long they are. */
+/**
+ * Ranges read at the same time, as each waits for the database: at first, when nobody knows how long they are. They
+ * read so many times as much as one answer carries at most; more ranges at a time read no more than that.
+ */
 const FIRST_RANGES = 4;
 const MAX_RANGES = 128;
 
@@ -166,8 +169,11 @@ export class RecordReader {
     let width = FIRST_RANGES;
     while (pages.length < ranges.length && limit > 0 && bytes > 0) {
       const wave = ranges.slice(pages.length, pages.length + width);
+      // Long ones behind short ones end early, and go on in the next answer.
+      const share = Math.min(1, FIRST_RANGES / wave.length);
+      const part = { limit: Math.ceil(limit * share), bytes: Math.ceil(bytes * share) };
       const found = await Promise.all(
-        wave.map(({ partition, after }) => this.#recordsPage(partition, { after, limit, bytes })),
+        wave.map(({ partition, after }) => this.#recordsPage(partition, { after, ...part })),
       );
       for (const page of found) {
         if (limit <= 0 || bytes <= 0) break;

@@ -223,7 +223,7 @@ export class Storage {
 
   /**
    * The same of several partitions, with the records themselves: of the first ranges, as far as `limit` records and
-   * `bytes` bytes go; of the first one at least.
+   * `bytes` bytes go; of the first one at least. Any page may have a `next`.
    */
   async scanRecords(
     ranges: readonly ScanRange[],

@@ -1,7 +1,7 @@
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assertEquals, assertLess, assertNotEquals } from "@std/assert";
 import { unpackIndexEntry } from "../../lib/core/index_entry.ts";
 import type { PackedKey } from "../../lib/core/key_page.ts";
-import type { Storage } from "../../lib/node/storage.ts";
+import type { ScanRange, Storage } from "../../lib/node/storage.ts";
 import {
   listKeys,
   openStorage,
@@ -105,6 +105,41 @@ Deno.test("scan() given records that were just written, then they come in pages 
   assertEquals(second.entries.map(({ key }) => key), ["k4", "k5"]);
   assertEquals(second.next, undefined);
   assertEquals(await storage.scan(9, { limit: 3 }), { entries: [], damaged: false });
+});
+
+Deno.test("scanRecords() given short partitions before many long ones, then it reads a few times what it gives, and all comes in the end", async () => {
+  const LONG = 60;
+  const bounds = { limit: 1_000, bytes: 10_000 };
+  let bytesRead = 0;
+  const { storage } = await openStorage({
+    tamper: (store) => ({
+      list: async function* (range, options) {
+        for await (const entry of store.list(range, options)) {
+          bytesRead += entry.value.length;
+          yield entry;
+        }
+      },
+    }),
+  });
+  for (let partition = 0; partition < 4 + LONG; partition++) {
+    const keys = partition < 4 ? ["k0"] : Array.from({ length: 10 }, (_, i) => `k${i}`);
+    await Promise.all(keys.map((key) => {
+      const record = value(1, "x".repeat(partition < 4 ? 1 : 1_000));
+      return storage.write({ partition, key: `${partition} ${key}`, record, mode: "client" });
+    }));
+  }
+  await storage.flush();
+  let found = 0;
+  let ranges: ScanRange[] = Array.from({ length: 4 + LONG }, (_, partition) => ({ partition }));
+  for (let round = 0; ranges.length > 0; round++) {
+    bytesRead = 0;
+    const pages = await storage.scanRecords(ranges, bounds);
+    if (round === 0) assertLess(bytesRead, 4 * bounds.bytes + LONG * 1_200);
+    found += pages.reduce((sum, { entries }) => sum + entries.length, 0);
+    const more = pages.flatMap(({ next }, i) => next === undefined ? [] : [{ ...ranges[i]!, after: next }]);
+    ranges = [...more, ...ranges.slice(pages.length)];
+  }
+  assertEquals(found, 4 + 10 * LONG);
 });
 
 Deno.test("digests() given the same content written in other orders, then they are equal", async () => {
