@@ -4,7 +4,8 @@ import { allOwners } from "../core/quorum.ts";
 import { CHUNK_BYTES, chunkCount, compareHeads, headOf, type ValueRecord } from "../core/record.ts";
 import { BULK, CHUNKS_PER_MESSAGE } from "./blob_pulls.ts";
 import type { Coordinator, Place, QuorumRead } from "./coordinator.ts";
-import { asDhtError, type Peers } from "./peers.ts";
+import { asDhtError } from "./peer_errors.ts";
+import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { ByteRange } from "./service.ts";
 

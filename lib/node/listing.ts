@@ -9,7 +9,8 @@ import { type ReadCover, readCover } from "../core/read_cover.ts";
 import { isNewer, type RecordHead } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import { horizonOf, type MergedKey, mergedKeys, type OwnerPage } from "./listing_pages.ts";
-import { asDhtError, type Peers } from "./peers.ts";
+import { asDhtError } from "./peer_errors.ts";
+import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { KeyPage, ListedKey } from "./service.ts";
 

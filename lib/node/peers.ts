@@ -1,4 +1,4 @@
-import { DhtError, InvariantError, sentence } from "../core/errors.ts";
+import { DhtError, InvariantError } from "../core/errors.ts";
 import { FailureDetector, type PeerHealth } from "../core/failure_detector.ts";
 import { addressOf, type LiveLayouts, liveName, type OwnerId, storeIdOf } from "../core/layout.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -12,22 +12,12 @@ import {
   type Operation,
   type Outcome,
 } from "../wire.ts";
+import { type CallMessage, Lanes, type Settle } from "./lanes.ts";
+import { asDhtError, downError } from "./peer_errors.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 
 /** How long an ordinary operation may take. */
 export const CALL_TIMEOUT_MS = 5_000;
-
-/** Operations that may wait for one peer; more are refused at once, as "overloaded". */
-const LANE_MAX_WAITING = 20_000;
-/** Operations in one message. */
-const LANE_MAX_BATCH = 1_024;
-/** Bytes of inline values in one message, roughly. */
-const LANE_MAX_BATCH_BYTES = 4 * 1024 * 1024;
-/** Bytes of inline values that may wait for one peer. */
-const LANE_MAX_WAITING_BYTES = 32 * 1024 * 1024;
-
-/** A message without an answer for so long is overtaken by the next: it may be lost, and its peer long back. */
-const LANE_OVERTAKE_MS = 1_000;
 
 /** Options of one operation. */
 export interface AskOptions {
@@ -45,36 +35,12 @@ export interface LocalReplica {
   handle(live: string | undefined, call: Call): Promise<unknown>;
 }
 
-interface Waiting {
-  readonly live: string | undefined;
-  readonly call: Call;
-  readonly bytes: number;
-  readonly settle: Settle;
-}
-
-/** Told how an operation ended; it must not throw. */
-export type Settle = (outcome: Outcome) => void;
-
-interface Lane {
-  readonly address: string;
-  /** Counts the runs of `#drain`: only the last goes on to the next message. */
-  turn: number;
-  busy: boolean;
-  /** When the last message was sent. */
-  sentMs: number;
-  /** Messages without an answer, with when they were sent: one, but where it was overtaken. */
-  readonly underWay: Map<readonly Waiting[], number>;
-  /** Operations that wait for the next message. */
-  waiting: Waiting[];
-  waitingBytes: number;
-}
-
 /** Asks other nodes, and knows which of them answer. */
 export class Peers {
   readonly #transport: Transport;
   readonly #clock: Clock;
   readonly #keeper: RingKeeper;
-  readonly #lanes = new Map<OwnerId, Lane>();
+  readonly #lanes: Lanes;
   readonly #detector = new FailureDetector();
   readonly #recoveryListeners: ((address: string) => void)[] = [];
   #replica: LocalReplica | undefined;
@@ -85,6 +51,11 @@ export class Peers {
     this.#transport = deps.transport;
     this.#clock = deps.clock;
     this.#keeper = deps.keeper;
+    this.#lanes = new Lanes({
+      clock: deps.clock,
+      isDown: (address) => this.isDown(address),
+      send: (address, message) => this.#send(address, message, {}),
+    });
   }
 
   /** Says who answers for this node itself; to be called once, before anything is asked. */
@@ -109,9 +80,7 @@ export class Peers {
 
   /** Peers that have left a message of this node without an answer for that long. */
   silentFor(ms: number): string[] {
-    const sentBeforeMs = this.#clock.monotonicMs() - ms;
-    const isSilent = ({ underWay }: Lane) => [...underWay.values()].some((sentMs) => sentMs <= sentBeforeMs);
-    return [...this.#lanes].filter(([, lane]) => isSilent(lane)).map(([owner]) => addressOf(owner));
+    return this.#lanes.silentFor(ms);
   }
 
   /** A peer did not answer a probe either, while a message to it is without an answer: that is twice. */
@@ -121,9 +90,7 @@ export class Peers {
 
   /** Has what waits behind a message without an answer go past it; to be called every second. */
   overtakeSilent(): void {
-    for (const [owner, lane] of this.#lanes) {
-      if (lane.waiting.length > 0 && this.#mayOvertake(lane)) void this.#drain(owner, lane);
-    }
+    this.#lanes.overtakeSilent();
   }
 
   /** Tells of the peers that have come back: at once, or later where they come and go; to be called every second. */
@@ -163,7 +130,7 @@ export class Peers {
     if (owner === this.#keeper.selfId) return this.#askSelf(this.#nameOf(live), call) as Promise<Answer<Op>>;
     if (options.lane === "own") return this.#askAlone(owner, live, call, options) as Promise<Answer<Op>>;
     return new Promise<unknown>((resolve, reject) => {
-      this.#askShared(owner, live, call, (outcome) => {
+      this.#lanes.add(owner, this.#nameOf(live), call, (outcome) => {
         if (outcome.ok) resolve(outcome.answer);
         else reject(outcome.error);
       });
@@ -182,7 +149,7 @@ export class Peers {
     settle: Settle,
   ): void {
     const call = { op, ask };
-    if (owner !== this.#keeper.selfId) return this.#askShared(owner, live, call, settle);
+    if (owner !== this.#keeper.selfId) return this.#lanes.add(owner, this.#nameOf(live), call, settle);
     this.#askSelf(this.#nameOf(live), call).then(
       (answer) => settle({ ok: true, answer }),
       (error) => settle({ ok: false, error: asDhtError(error) }),
@@ -242,89 +209,9 @@ export class Peers {
     return unwrap(outcome);
   }
 
-  #askShared(owner: OwnerId, live: LiveLayouts | undefined, call: Call, settle: Settle): void {
-    const known = this.#lanes.get(owner);
-    const address = known?.address ?? addressOf(owner);
-    if (this.isDown(address)) return refuse(settle, downError(address));
-    const lane = known ?? this.#newLane(owner, address);
-    if (lane.waiting.length >= LANE_MAX_WAITING || lane.waitingBytes > LANE_MAX_WAITING_BYTES) {
-      return refuse(settle, overloaded(address, lane.waiting.length));
-    }
-    const bytes = inlineBytes(call);
-    lane.waiting.push({ live: this.#nameOf(live), call, bytes, settle });
-    lane.waitingBytes += bytes;
-    if (!lane.busy || this.#mayOvertake(lane)) void this.#drain(owner, lane);
-  }
-
-  /** Whether the last message to a peer has been without an answer for long: they all end in the end, so few are. */
-  #mayOvertake({ underWay, sentMs }: Lane): boolean {
-    return underWay.size > 0 && this.#clock.monotonicMs() - sentMs >= LANE_OVERTAKE_MS;
-  }
-
-  /** Sends one message after the other while operations wait; those that come meanwhile make up the next. */
-  async #drain(owner: OwnerId, lane: Lane): Promise<void> {
-    const turn = ++lane.turn;
-    lane.busy = true;
-    while (lane.turn === turn && lane.waiting.length > 0) {
-      const batch = takeBatch(lane);
-      lane.sentMs = this.#clock.monotonicMs();
-      lane.underWay.set(batch, lane.sentMs);
-      const message = {
-        toStoreId: storeIdOf(owner),
-        live: batch[0]!.live,
-        calls: batch.map((waiting) => waiting.call),
-      };
-      let outcomes: readonly Outcome[] | undefined;
-      let failure: DhtError | undefined;
-      try {
-        outcomes = await this.#send(lane.address, message, {});
-      } catch (error) {
-        failure = asDhtError(error);
-      }
-      // Unless all that waited for this peer has been given up meanwhile: nobody is told twice.
-      if (!lane.underWay.delete(batch)) continue;
-      for (let i = 0; i < batch.length; i++) {
-        batch[i]!.settle(outcomes?.[i] ?? { ok: false, error: failure! });
-      }
-    }
-    if (lane.turn === turn) lane.busy = false;
-    const isDone = !lane.busy && lane.underWay.size === 0;
-    if (isDone && this.#lanes.get(owner) === lane) this.#lanes.delete(owner);
-  }
-
-  /**
-   * Fails all that waits for a peer, also what is under way: a peer that hangs takes connections and answers none.
-   * The lane is given up with it, so that what is asked once the peer is back does not wait for the last message.
-   */
-  #failLanes(address: string): void {
-    for (const [owner, lane] of this.#lanes) {
-      if (addressOf(owner) !== address) continue;
-      this.#lanes.delete(owner);
-      lane.waitingBytes = 0;
-      const error = downError(address);
-      const givenUp = [...[...lane.underWay.keys()].flat(), ...lane.waiting.splice(0)];
-      lane.underWay.clear();
-      for (const waiting of givenUp) waiting.settle({ ok: false, error });
-    }
-  }
-
-  #newLane(owner: OwnerId, address: string): Lane {
-    const lane: Lane = {
-      address,
-      turn: 0,
-      busy: false,
-      sentMs: -Infinity,
-      underWay: new Map(),
-      waiting: [],
-      waitingBytes: 0,
-    };
-    this.#lanes.set(owner, lane);
-    return lane;
-  }
-
   async #send(
     address: string,
-    message: { toStoreId: string | undefined; live: string | undefined; calls: readonly Call[] },
+    message: CallMessage,
     options: AskOptions,
   ): Promise<readonly Outcome[]> {
     const ringId = this.#keeper.inRing ? this.#keeper.state.ringId : undefined;
@@ -367,7 +254,7 @@ export class Peers {
   #missed(address: string): void {
     // Of a store that was at this node's own address before: nobody would ever find that it answers again.
     if (address === this.#keeper.self.address) return;
-    if (this.#detector.missed(address, this.#clock.monotonicMs())) this.#failLanes(address);
+    if (this.#detector.missed(address, this.#clock.monotonicMs())) this.#lanes.fail(address);
   }
 
   /** Sleeps as the peers' clock does: for retries between calls. */
@@ -376,53 +263,8 @@ export class Peers {
   }
 }
 
-/** The first operations that wait, as far as they rely on the same layouts and fit one message. */
-function takeBatch(lane: Lane): Waiting[] {
-  const { live } = lane.waiting[0]!;
-  let bytes = 0;
-  let count = 0;
-  for (const waiting of lane.waiting) {
-    bytes += waiting.bytes;
-    if (waiting.live !== live || count >= LANE_MAX_BATCH || (count > 0 && bytes > LANE_MAX_BATCH_BYTES)) {
-      break;
-    }
-    count++;
-  }
-  const batch = lane.waiting.splice(0, count);
-  for (const waiting of batch) lane.waitingBytes -= waiting.bytes;
-  return batch;
-}
-
-function inlineBytes(call: Call): number {
-  if (call.op !== "write") return 0;
-  return (call.ask as Ask<"write">).entry.length;
-}
-
 function unwrap(outcome: Outcome | undefined): unknown {
   if (outcome === undefined) throw new InvariantError("A reply had fewer results than its message had calls");
   if (outcome.ok) return outcome.answer;
   throw outcome.error;
-}
-
-/** Any failure as a `DhtError`; what is none came from this program and is not hidden. */
-export function asDhtError(error: unknown): DhtError {
-  if (error instanceof DhtError) return error;
-  const reason = sentence(error);
-  return new DhtError("peer_unreachable", `Cannot ask a peer: ${reason}`, {}, { cause: error });
-}
-
-function refuse(settle: Settle, error: DhtError): void {
-  void Promise.resolve().then(() => settle({ ok: false, error }));
-}
-
-function overloaded(address: string, waiting: number): DhtError {
-  return new DhtError("overloaded", `Cannot ask ${address}: ${waiting} operations wait for it already`, {
-    node: address,
-  });
-}
-
-function downError(address: string): DhtError {
-  return new DhtError("peer_unreachable", `Cannot reach ${address}: it did not answer the last calls`, {
-    node: address,
-  });
 }

@@ -13,7 +13,8 @@ import { allOwners, isMet, type QuorumNeed } from "../core/quorum.ts";
 import { headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
 import { ReadState } from "../core/read_state.ts";
 import type { CoordinatorDeps, Place, QuorumRead } from "./coordinator.ts";
-import { asDhtError, type Peers } from "./peers.ts";
+import { asDhtError } from "./peer_errors.ts";
+import type { Peers } from "./peers.ts";
 import type { Answer } from "../wire.ts";
 
 /** Silence after which a read asks further owners. */

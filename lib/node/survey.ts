@@ -6,7 +6,8 @@ import { allOwners, isMet, isReachable, type QuorumNeed } from "../core/quorum.t
 import type { Answer } from "../wire.ts";
 import type { Place } from "./coordinator.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
-import { asDhtError, type Peers } from "./peers.ts";
+import { asDhtError } from "./peer_errors.ts";
+import type { Peers } from "./peers.ts";
 
 /** What a majority of the owners, in each live layout, know of a key. */
 export interface Survey {

@@ -7,7 +7,8 @@ import { newSha256 } from "../sha256.ts";
 import { BULK, CHUNKS_PER_MESSAGE } from "./blob_pulls.ts";
 import type { ByteReader } from "./byte_reader.ts";
 import type { Place } from "./damage.ts";
-import { asDhtError, type AskOptions, CALL_TIMEOUT_MS, type Peers } from "./peers.ts";
+import { asDhtError } from "./peer_errors.ts";
+import { type AskOptions, CALL_TIMEOUT_MS, type Peers } from "./peers.ts";
 
 const MESSAGE_BYTES = CHUNKS_PER_MESSAGE * CHUNK_BYTES;
 
