@@ -17,6 +17,7 @@ import { DenoKvStore } from "./lib/adapters/deno_kv_store.ts";
 import { type Handler, HttpListener, ListenError } from "./lib/adapters/http_listener.ts";
 import { HttpTransport } from "./lib/adapters/http_transport.ts";
 import { createLog, lineWriter, wantsColor } from "./lib/adapters/json_log.ts";
+import { handleSignals, onSignal } from "./lib/adapters/signals.ts";
 import { SystemClock } from "./lib/adapters/system_clock.ts";
 import { isLoopbackHost } from "./lib/address.ts";
 import { type NodeConfig, nodeEnvironment, parseNodeConfig } from "./lib/config.ts";
@@ -24,7 +25,6 @@ import { DhtError } from "./lib/core/errors.ts";
 import { nextIncarnation } from "./lib/node/identity.ts";
 import { RetiredStoreError } from "./lib/node/retirement.ts";
 import { DhtNode } from "./lib/node/node.ts";
-import type { TaskView } from "./lib/node/service.ts";
 import { RingKeeper } from "./lib/node/ring_keeper.ts";
 import { messageEnds } from "./lib/node/secure_messages.ts";
 import { Storage } from "./lib/node/storage.ts";
@@ -36,8 +36,6 @@ import { createHandler } from "./routes/mod.ts";
 
 /** How long requests that are under way may take when the node stops: containers are killed after ten seconds. */
 const SHUTDOWN_TIMEOUT_MS = 8_000;
-/** A second Ctrl-C counts from here on: task runners deliver one twice. */
-const SECOND_INTERRUPT_MS = 1_000;
 
 const LOOPBACK_NOTE = "There is no secret: only programs on this machine can connect.";
 
@@ -211,7 +209,7 @@ async function serve(config: NodeConfig): Promise<number> {
   try {
     current = await startNode(config, log, hooks);
     announce(config, current.node, log);
-    handleSignals(current.node, log, (code) => ended.resolve(code));
+    handleSignals({ node: current.node, clock, log, end: (code) => ended.resolve(code) });
     return await ended.promise;
   } finally {
     await finish(listener);
@@ -355,44 +353,6 @@ function announce(config: NodeConfig, node: DhtNode, log: Log): void {
     const how = "start all nodes with --secret-file FILE and -h ADDRESS to open the ring to other machines";
     log.event("info", "loopback_only", `Only this machine can connect; ${how}`);
   }
-}
-
-/** Ctrl-C leaves the ring, a second one ends at once; SIGTERM only stops. */
-function handleSignals(node: DhtNode, log: Log, end: (code: number) => void): void {
-  let interruptedMs: number | undefined;
-  let leave: TaskView | undefined;
-  onSignal("SIGINT", () => {
-    const nowMs = clock.monotonicMs();
-    // One that was cancelled is begun anew.
-    const isLeaving = leave?.done !== true || leave.error === undefined;
-    if (interruptedMs === undefined || !isLeaving) {
-      interruptedMs = nowMs;
-      // Without a ring there is nothing to leave.
-      if (!node.readiness().ready) return end(0);
-      log.event(
-        "info",
-        "interrupted",
-        "Leaving the ring; press Ctrl-C again to stop at once, without leaving",
-      );
-      node.leave({ lingerMs: 0 }).then((task) => leave = task, (error) => {
-        log.event("error", "leave_failed", `Cannot leave the ring: ${error.message}`);
-      });
-    } else if (nowMs - interruptedMs >= SECOND_INTERRUPT_MS) {
-      log.event(
-        "warn",
-        "interrupted_again",
-        "Stopping at once: this node stays in the ring, and can be started again",
-      );
-      Deno.exit(130);
-    }
-  });
-  onSignal("SIGTERM", () => end(0));
-}
-
-function onSignal(signal: Deno.Signal, listener: () => void): void {
-  // Windows knows no SIGTERM that could be listened for; there Ctrl-Break does it.
-  const known = Deno.build.os === "windows" && signal === "SIGTERM" ? "SIGBREAK" : signal;
-  Deno.addSignalListener(known, listener);
 }
 
 /** Stops serving once all requests are answered, or their time is over. */
