@@ -38,6 +38,7 @@ export const NODE_FAULTS = {
   mute: (scene, host) => cutOff(scene, host, "mute"),
   sever: (scene, host) => cutOff(scene, host, "sever"),
   bridge: (scene, host) => cutOff(scene, host, "bridge"),
+  halves: (scene, host) => cutOff(scene, host, "halves"),
   flap,
   slowNode,
   slowDisk,
@@ -142,7 +143,7 @@ function holdsItsShare(sim: Simulation, host: Host): boolean {
   });
 }
 
-type CutKind = "isolate" | "deafen" | "mute" | "sever" | "bridge";
+type CutKind = "isolate" | "deafen" | "mute" | "sever" | "bridge" | "halves";
 
 async function cutOff(scene: FaultScene, host: Host, kind: CutKind): Promise<void> {
   const { sim, random } = scene;
@@ -168,20 +169,29 @@ async function flap(scene: FaultScene, host: Host): Promise<void> {
   }
 }
 
-/** Stops messages of a node; returns how to let them pass again. */
-function cut({ sim, random }: FaultScene, host: Host, kind: CutKind): () => void {
+/** Stops messages of a node, or of one side of the ring; returns how to let them pass again. */
+function cut(scene: FaultScene, host: Host, kind: CutKind): () => void {
+  const { sim, random } = scene;
   const other = random.pick(sim.ready.filter((candidate) => candidate !== host)).address;
   const self = host.address;
+  const near = kind === "halves" ? sideOf(scene, host, other) : new Set([self]);
   // The two severed do not reach one another; over a bridge a node reaches but one other.
   const isFar = (address: string) =>
-    address !== self &&
+    !near.has(address) &&
     (kind === "sever" ? address === other : kind === "bridge" ? address !== other : true);
   const stops = (from: string, to: string) =>
-    (kind !== "deafen" && from === self && isFar(to)) || (kind !== "mute" && to === self && isFar(from));
+    (kind !== "deafen" && near.has(from) && isFar(to)) || (kind !== "mute" && near.has(to) && isFar(from));
   const refuses = random.chance(0.5);
-  const whom = kind === "sever" || kind === "bridge" ? `${self} and ${other}` : self;
+  const whom = kind === "sever" || kind === "bridge" ? `${self} and ${other}` : [...near].join(", ");
   sim.trace.note(`${kind}: ${whom} ${refuses}`);
   return sim.network.cutWhere(stops, { refuses });
+}
+
+/** One side of a ring that falls in two: `host` is on it, `other` is not, and all others are by chance. */
+function sideOf({ sim, random }: FaultScene, host: Host, other: string): Set<string> {
+  const side = new Set([host.address]);
+  for (const { address } of sim.hosts) if (address !== other && random.chance(0.5)) side.add(address);
+  return side;
 }
 
 async function slowNode({ sim, random }: FaultScene, host: Host): Promise<void> {
