@@ -1,3 +1,4 @@
+import type { Health } from "../lib/core/health.ts";
 import type { ChangeView, FetchingView, NodeView, RingView, StatusView } from "../lib/node/service.ts";
 import { type Html, markup } from "./html.ts";
 import { countText, plural, shareText, sizeText, spanText } from "./human.ts";
@@ -5,13 +6,13 @@ import { type NodeColours, ringChart } from "./ring_chart.ts";
 
 /** The ring: its hash space drawn as a circle, and every server with what it has of it. */
 export function ringSection(
-  { ring, change, notes }: Pick<StatusView, "ring" | "change" | "notes">,
+  { ring, change, health, notes }: Pick<StatusView, "ring" | "change" | "health" | "notes">,
   colours: NodeColours,
 ): Html {
   return markup`<section class="card" aria-labelledby="ring">
 <div class="head"><h2 id="ring">The ring</h2>
 <p class="quiet">${countText(ring.partitions)} partitions · layout <code>${ring.layout}</code></p></div>
-${changeNote(ring, change)}
+${ring.changing && changeNote(health, change)}
 <div class="ring">
 ${ringChart(ring, colours)}
 <table class="nodes">
@@ -29,11 +30,13 @@ ${
 </section>`;
 }
 
-/** Who it waits for is told by the table and by the warnings. */
-function changeNote({ changing }: RingView, change: ChangeView | undefined): Html {
-  if (!changing) return markup``;
-  return markup`<p class="note"><strong>The ring is changing.</strong> Keys move to where they now belong;
-all of them can be read and written meanwhile.${change !== undefined && progress(change)}</p>`;
+/** Who it waits for is told by the table and by the warnings, and so is which keys are out of reach. */
+function changeNote({ unreadable, unwritable }: Health, change: ChangeView | undefined): Html {
+  const use = unwritable === 0 ? "read and written" : "read";
+  const promise = unreadable === 0 && markup`; all of them can be ${use} meanwhile`;
+  return markup`<p class="note"><strong>The ring is changing.</strong> Keys move to where they now belong${promise}.${
+    change !== undefined && progress(change)
+  }</p>`;
 }
 
 function progress({ partitionsLeft, bytesLeft, bytesPerSecond, secondsLeft }: ChangeView): Html {

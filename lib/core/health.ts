@@ -7,9 +7,9 @@ export interface Health {
   /** Partitions of which a read quorum, and a write quorum, is out of reach. */
   readonly unreadable: number;
   readonly unwritable: number;
-  /** Partitions with fewer copies within reach than they have owners, and the nodes that miss. */
+  /** Partitions with fewer copies within reach than they have owners, and the stores that miss. */
   readonly thin: number;
-  readonly missing: readonly string[];
+  readonly missing: readonly OwnerId[];
   /** Nodes that may fail, whichever they are, with every key readable still; and writable, too. */
   readonly spareToRead: number;
   readonly spareToWrite: number;
@@ -17,19 +17,19 @@ export interface Health {
   readonly zoneMayFail: boolean;
 }
 
-/** Looks at every partition. `isDown` tells which stores do not answer. */
+/** Looks at every partition. `isDown` tells which stores do not answer: now, or never again. */
 export function healthOf(
   live: LiveLayouts,
   partitions: number,
   isDown: (owner: OwnerId) => boolean,
 ): Health {
-  const missing = new Set<string>();
+  const missing = new Set<OwnerId>();
   const health = { unreadable: 0, unwritable: 0, thin: 0, spareToRead: Infinity, spareToWrite: Infinity };
   for (let partition = 0; partition < partitions; partition++) {
     // The base's owners are those that hold all of it.
     const lost = live.base.owners(partition).filter(isDown);
     if (lost.length > 0) health.thin++;
-    for (const owner of lost) missing.add(addressOf(owner));
+    for (const owner of lost) missing.add(owner);
     const toRead = spareOf(readNeeds(live, partition), isDown);
     const toWrite = spareOf(writeNeeds(live, partition), isDown);
     if (toRead < 0) health.unreadable++;

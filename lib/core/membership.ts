@@ -1,5 +1,6 @@
 import { DhtError } from "./errors.ts";
 import {
+  addressOf,
   compareLayouts,
   isChanging,
   Layout,
@@ -8,6 +9,7 @@ import {
   type LiveLayouts,
   type OwnerId,
   ownerId,
+  storeIdOf,
 } from "./layout.ts";
 
 /** What a member has said or been said to be. "joining" is not stored: it is an up member the base layout lacks. */
@@ -250,6 +252,15 @@ export function idOf(member: Member): OwnerId {
 /** Whether a member takes part in the ring: it answers, gossips and may own something. */
 export function isActive(member: Member): boolean {
   return member.state === "up" || member.state === "leaving";
+}
+
+/**
+ * Whether a store will not answer again, whatever answers at its address: its member left or was removed, or another
+ * store took its place there. Layouts that were made before still count on it.
+ */
+export function isGone(ring: RingState, owner: OwnerId): boolean {
+  const member = ring.members.get(addressOf(owner));
+  return member === undefined || member.storeId !== storeIdOf(owner) || !isActive(member);
 }
 
 /** The members that take part in the ring. */

@@ -7,9 +7,8 @@ import {
   type OwnerId,
   ownsInBase,
   readNeeds,
-  storeIdOf,
 } from "../core/layout.ts";
-import { isActive } from "../core/membership.ts";
+import { isGone } from "../core/membership.ts";
 import { isMet } from "../core/quorum.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -177,12 +176,8 @@ export class Mender {
     const missing = liveOwners(live, place.partition).filter((owner) =>
       owner !== keeper.selfId && !answered.has(owner)
     );
-    const isGone = (owner: OwnerId) => {
-      const member = keeper.state.members.get(addressOf(owner));
-      return member === undefined || member.storeId !== storeIdOf(owner) || !isActive(member);
-    };
     const isAnyAsked = live.base.owners(place.partition).some((owner) => answered.has(owner));
-    if (!isAnyAsked || !missing.every(isGone)) return false;
+    if (!isAnyAsked || !missing.every((owner) => isGone(keeper.state, owner))) return false;
     log.event(
       "warn",
       "mended_without_quorum",

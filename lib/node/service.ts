@@ -2,6 +2,7 @@
  * What a node offers to those who speak for it: the HTTP routes, and the tests
  * in their place. `lib/node/node.ts` is the one that does it.
  */
+import type { Health } from "../core/health.ts";
 import type { Version } from "../core/hlc.ts";
 import type { Plan, PlannedChange } from "../core/plan.ts";
 import type { BackgroundView } from "./background.ts";
@@ -198,6 +199,8 @@ export interface StatusView {
   readonly localBytes: number;
   /** How far the open change of layout is; absent while nothing changes. */
   readonly change?: ChangeView;
+  /** What the ring can bear now. */
+  readonly health: Health;
   /** How things are, where that needs nobody's attention: each one sentence. */
   readonly notes: readonly string[];
   /** What an operator should know now, each one sentence. */

@@ -1,5 +1,5 @@
 import { addressOf, isChanging } from "../core/layout.ts";
-import { idOf, isActive, type Member, unsyncedMembers } from "../core/membership.ts";
+import { idOf, isActive, isGone, type Member, unsyncedMembers } from "../core/membership.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { DiskRoom, LookAtDisk } from "../ports/disk.ts";
 import type { AntiEntropy } from "./anti_entropy.ts";
@@ -97,6 +97,7 @@ export class StatusService {
       localKeys,
       localBytes,
       ...(change === undefined ? {} : { change }),
+      health: this.#warnings.health(facts),
       notes: [...this.#warnings.notes(facts), ...this.#deps.notes],
       warnings: [...this.#warnings.warnings(facts), ...this.#deps.clockSkew.warnings(ring.nodes.length)],
       background: Object.values(this.#deps.background).map((task) => task.view),
@@ -145,13 +146,14 @@ export class StatusService {
     return this.#counts.value;
   }
 
-  /** Sums what each node counts of the partitions it is first of, those that are down left out. */
+  /** Sums what each node counts of the partitions it is first of, those that are down or gone left out. */
   async #askCounts(): Promise<Counts> {
     const { keeper, peers } = this.#deps;
     const { live, state } = keeper;
-    const down = live.base.ids.map(addressOf).filter((address) => peers.isDown(address));
+    const lost = live.base.ids.filter((owner) => isGone(state, owner) || peers.isDown(addressOf(owner)));
+    const down = lost.map(addressOf);
     const options = { lane: "own", timeoutMs: COUNTS_TIMEOUT_MS } as const;
-    const asked = live.base.ids.filter((owner) => !down.includes(addressOf(owner)));
+    const asked = live.base.ids.filter((owner) => !lost.includes(owner));
     const answers = await Promise.all(
       asked.map((owner) => peers.ask(owner, live, "counts", { down }, options).catch(() => undefined)),
     );

@@ -6,9 +6,8 @@ import {
   type OwnerId,
   ownsInBase,
   sameOwners,
-  storeIdOf,
 } from "../core/layout.ts";
-import { isActive, reportSynced } from "../core/membership.ts";
+import { isGone, reportSynced } from "../core/membership.ts";
 import { readQuorum } from "../core/quorum.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -175,12 +174,7 @@ export class Transfer {
   /** Previous owners that may be asked: those that answer first. */
   #sources(live: LiveLayouts): OwnerId[] {
     const { keeper, peers } = this.#deps;
-    const { members } = keeper.state;
-    const usable = live.base.ids.filter((id) => {
-      const member = members.get(addressOf(id));
-      return id !== keeper.selfId && member !== undefined && member.storeId === storeIdOf(id) &&
-        isActive(member);
-    });
+    const usable = live.base.ids.filter((id) => id !== keeper.selfId && !isGone(keeper.state, id));
     const down = (id: OwnerId) => Number(peers.isDown(addressOf(id)));
     return usable.sort((a, b) => down(a) - down(b));
   }

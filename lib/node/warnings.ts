@@ -1,7 +1,7 @@
 import { shareAdvice } from "../core/advice.ts";
 import { type Health, healthOf } from "../core/health.ts";
-import { addressOf, type LiveLayouts } from "../core/layout.ts";
-import type { RingState } from "../core/membership.ts";
+import { addressOf, liveIds, type LiveLayouts, type OwnerId, storeIdOf } from "../core/layout.ts";
+import { isGone, type RingState } from "../core/membership.ts";
 import { countWords, listWords, sizeWords } from "../core/words.ts";
 import type { DiskRoom } from "../ports/disk.ts";
 import { encodeRing } from "../wire.ts";
@@ -35,20 +35,20 @@ export interface WarningFacts {
 
 /** What a person should know of a ring, in sentences: what needs attention, and how things are. */
 export class Warnings {
-  #health: { readonly live: LiveLayouts; readonly down: string; readonly value: Health } | undefined;
+  #health: { readonly live: LiveLayouts; readonly lost: string; readonly value: Health } | undefined;
   #stateBytes: { readonly state: RingState; readonly bytes: number } | undefined;
 
   /** What needs somebody's attention, the most urgent first. */
   warnings(facts: WarningFacts): string[] {
     const { state, live, foreignRing, change } = facts;
-    const health = this.#healthOf(facts);
+    const health = this.health(facts);
     return [
       ...(foreignRing === undefined ? [] : [
         `Ring ${foreignRing} lists this node's address. Put this data directory aside and start with --server to rejoin it.`,
       ]),
       ...silent(facts),
       ...unavailable(health, state.partitions),
-      ...thin(health, live.base.n, state.partitions),
+      ...thin(health, live.base.n, state),
       ...copies(health, live.newest.n, state.replicas),
       ...(change === undefined ? [] : [changing(change)]),
       ...shareAdvice(live.newest.data.members, live.newest.n),
@@ -59,19 +59,24 @@ export class Warnings {
 
   /** How things are, where that is no reason to worry. */
   notes(facts: WarningFacts): string[] {
-    const { spareToWrite, zoneMayFail } = this.#healthOf(facts);
+    const { spareToWrite, zoneMayFail } = this.health(facts);
     if (spareToWrite === 0) return [];
     const nodes = spareToWrite === 1 ? "Any one node may fail" : `Any ${spareToWrite} nodes may fail at once`;
     const zones = zoneMayFail ? ", or all nodes of any one zone" : "";
     return [`${nodes}${zones}: every key then can still be read and written.`];
   }
 
-  /** Worked out anew only when the layouts or the nodes that answer have changed. */
-  #healthOf({ live, down, state }: WarningFacts): Health {
-    const name = down.join();
-    if (this.#health?.live !== live || this.#health.down !== name) {
-      const isDown = (owner: string) => down.includes(addressOf(owner));
-      this.#health = { live, down: name, value: healthOf(live, state.partitions, isDown) };
+  /** What the ring can bear; worked out anew only when the layouts or the stores that answer have changed. */
+  health({ live, down, state }: Pick<WarningFacts, "live" | "down" | "state">): Health {
+    // By the store: at the address of one whose disk was replaced another answers, which holds none of its copies yet.
+    const lost = new Set(liveIds(live).filter((id) => down.includes(addressOf(id)) || isGone(state, id)));
+    const name = [...lost].join();
+    if (this.#health?.live !== live || this.#health.lost !== name) {
+      this.#health = {
+        live,
+        lost: name,
+        value: healthOf(live, state.partitions, (owner) => lost.has(owner)),
+      };
     }
     return this.#health.value;
   }
@@ -119,12 +124,23 @@ function unavailable({ unreadable, unwritable }: Health, partitions: number): st
   return [`${of(unwritable)} cannot be written now, as too few of their owners answer; ${read}.`];
 }
 
-function thin({ thin: count, missing }: Health, n: number, partitions: number): string[] {
+function thin({ thin: count, missing }: Health, n: number, state: RingState): string[] {
   if (count === 0 || n === 1) return [];
   return [
-    `Keys in ${count.toLocaleString("en-US")} of ${partitionWords(partitions)} have fewer than ${n} copies ` +
-    `within reach: those of ${listWords(missing)} are missing.`,
+    `Keys in ${count.toLocaleString("en-US")} of ${
+      partitionWords(state.partitions)
+    } have fewer than ${n} copies ` +
+    `within reach: those of ${listWords(missing.map((owner) => storeWords(state, owner)))} are missing.`,
   ];
+}
+
+/** A store by its address, and why it is not the one that answers there. */
+function storeWords(state: RingState, owner: OwnerId): string {
+  const address = addressOf(owner);
+  if (!isGone(state, owner)) return address;
+  const member = state.members.get(address);
+  const isReplaced = member !== undefined && member.storeId !== storeIdOf(owner);
+  return `${address} (${isReplaced ? "its disk was replaced" : member?.state ?? "removed"})`;
 }
 
 /** How many more nodes may fail, where that is fewer than a person would want. */

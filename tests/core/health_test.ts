@@ -31,7 +31,7 @@ for (const [name, [nodes, down, spareToRead, spareToWrite]] of Object.entries(RO
     const found = health(ringOf(nodes), [...down]);
     assertEquals([found.spareToRead, found.spareToWrite], [spareToRead, spareToWrite]);
     assertEquals(found.unreadable, 0);
-    assertEquals(found.missing, [...down]);
+    assertEquals(found.missing.map(addressOf), [...down]);
   });
 }
 

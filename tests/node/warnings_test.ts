@@ -1,7 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { admitMember, changeMember, liveLayouts, type RingState } from "../../lib/core/membership.ts";
 import { type WarningFacts, Warnings } from "../../lib/node/warnings.ts";
-import { store, syncedRing } from "../support/rings.ts";
+import { allReport, store, syncedRing } from "../support/rings.ts";
 
 function facts(nodes: string, known: Partial<WarningFacts> = {}): WarningFacts {
   const state = known.state ?? syncedRing([...nodes], { partitions: 64 });
@@ -34,6 +34,36 @@ Deno.test("warnings given one of three nodes is down, then what misses, and that
     "No further node may fail: some keys could then be neither read nor written.",
   ]);
   assertEquals(noted("abc", { down: ["b"] }), []);
+});
+
+Deno.test("warnings given a dead node was removed, and others fetch its copies still, then no further one may fail", () => {
+  const state = changeMember(syncedRing([..."abcd"], { partitions: 64 }), "d", { state: "removed" });
+  assertEquals(noted("", { state }), []);
+  const [thin, spare] = warned("", { state });
+  assertMatch(
+    thin!,
+    /^Keys in \d\d of 64 partitions have fewer than 3 copies within reach: those of d \(removed\) are missing\.$/,
+  );
+  assertEquals(spare, "No further node may fail: some keys could then be neither read nor written.");
+  assertEquals(noted("", { state: allReport(state) }).length, 1);
+});
+
+Deno.test("warnings given a node whose disk was replaced fetches still, then what was on the old one counts as missing", () => {
+  const state = admitMember(syncedRing([..."abc"], { partitions: 64 }), store("b", "b2"));
+  assertEquals(noted("", { state }), []);
+  assertEquals(warned("", { state }), [
+    "Keys in 64 of 64 partitions have fewer than 3 copies within reach: those of b (its disk was replaced) are missing.",
+    "No further node may fail: some keys could then be neither read nor written.",
+  ]);
+  assertEquals(noted("", { state: allReport(state) }).length, 1);
+});
+
+Deno.test("warnings given a node is removed, when the layouts are as before, then health is worked out anew", () => {
+  const warnings = new Warnings();
+  const before = facts("abcd");
+  assertEquals(warnings.notes(before).length, 1);
+  const state = changeMember(before.state, "d", { state: "removed" });
+  assertEquals(warnings.notes({ ...before, state }), []);
 });
 
 Deno.test("warnings given nodes that have another secret, then that, and not that they do not answer", () => {

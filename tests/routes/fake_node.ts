@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { DhtError } from "../../lib/core/errors.ts";
 import type { BackgroundView } from "../../lib/node/background.ts";
+import type { Health } from "../../lib/core/health.ts";
 import type { Version } from "../../lib/core/hlc.ts";
 import type { Plan, PlannedChange } from "../../lib/core/plan.ts";
 import type {
@@ -49,6 +50,15 @@ export class FakeNode implements NodeService {
   notes: string[] = [];
   background: BackgroundView[] = [];
   change: ChangeView | undefined;
+  health: Health = {
+    unreadable: 0,
+    unwritable: 0,
+    thin: 0,
+    missing: [],
+    spareToRead: 1,
+    spareToWrite: 1,
+    zoneMayFail: false,
+  };
   notReady: string | undefined;
   /** What a method throws instead of answering. */
   readonly failures = new Map<Method, unknown>();
@@ -157,6 +167,7 @@ export class FakeNode implements NodeService {
         localBytes: bytes,
         warnings: this.warnings,
         notes: this.notes,
+        health: this.health,
         ...(this.change === undefined ? {} : { change: this.change }),
         background: this.background,
         oldestVerifiedMs: 61_000,

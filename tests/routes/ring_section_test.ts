@@ -39,6 +39,24 @@ Deno.test("status page given a change under way, then it says what is left, how 
   assertStringIncludes(html, `<span class="down">&lt;its disk is full&gt;</span>`);
 });
 
+const OUT_OF_REACH: Record<string, readonly [unreadable: number, unwritable: number, words: string]> = {
+  "no key": [0, 0, "Keys move to where they now belong; all of them can be read and written meanwhile.</p>"],
+  "some keys for writes": [
+    0,
+    5,
+    "Keys move to where they now belong; all of them can be read meanwhile.</p>",
+  ],
+  "some keys": [3, 5, "Keys move to where they now belong.</p>"],
+};
+for (const [name, [unreadable, unwritable, words]] of Object.entries(OUT_OF_REACH)) {
+  Deno.test(`status page given a change while ${name} is out of reach, then it promises no more than that`, async () => {
+    const api = new Api();
+    api.node.changing = true;
+    api.node.health = { ...api.node.health, unreadable, unwritable };
+    assertStringIncludes((await page(api)).replaceAll("\n", " "), words);
+  });
+}
+
 Deno.test("status page given notes, then it shows them; they are no warnings", async () => {
   const api = new Api();
   api.node.notes = ["Any one node may fail"];
