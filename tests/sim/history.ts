@@ -26,6 +26,8 @@ export interface Operation {
   readonly startMs: number;
   /** Infinity until it is answered, and for ever where that never was. */
   endMs: number;
+  /** When the client of an operation of unknown outcome stopped waiting. Checkers must not go by it. */
+  gaveUpMs?: number;
   outcome: Outcome;
 }
 
@@ -54,7 +56,8 @@ export class History {
   /** Notes the answer. An unknown outcome has none: the operation goes on for ever. */
   end(operation: Operation, outcome: Outcome): void {
     operation.outcome = outcome;
-    if (outcome.kind !== "unknown") operation.endMs = this.#nowMs();
+    if (outcome.kind === "unknown") operation.gaveUpMs = this.#nowMs();
+    else operation.endMs = this.#nowMs();
   }
 
   /** Operations by key. */
@@ -68,17 +71,19 @@ export class History {
     return groups;
   }
 
-  /** Share of the operations that overlapped another one of their key: where there are none, little is tested. */
+  /**
+   * Share of the operations that overlapped another one of their key, each from its call until its client stopped
+   * waiting: where there are none, little is tested.
+   */
   overlapShare(): number {
     let overlapping = 0;
     for (const operations of this.byKey().values()) {
       let latestEnd = -Infinity;
       operations.forEach((operation, i) => {
         const next = operations[i + 1];
-        if (operation.startMs < latestEnd || (next !== undefined && next.startMs < operation.endMs)) {
-          overlapping++;
-        }
-        latestEnd = Math.max(latestEnd, operation.endMs);
+        const endMs = operation.gaveUpMs ?? operation.endMs;
+        if (operation.startMs < latestEnd || (next !== undefined && next.startMs < endMs)) overlapping++;
+        latestEnd = Math.max(latestEnd, endMs);
       });
     }
     return this.operations.length === 0 ? 0 : overlapping / this.operations.length;
