@@ -13,7 +13,7 @@ export interface BackgroundView {
   readonly done: number;
   readonly left: number;
   readonly unit: "partitions" | "records";
-  /** Bytes moved or read since the node started, and per second over the last round. */
+  /** Bytes moved or read since the node started, and per second over the present round, or the last. */
   readonly bytes: number;
   readonly bytesPerSecond: number;
   /** Failures since the node started, and the last of them in one sentence; absent once a round has gone well. */
@@ -116,7 +116,6 @@ export class BackgroundTask {
   }
 
   get view(): BackgroundView {
-    const { startMs, endMs, bytes } = this.#round;
     return {
       name: this.#name,
       running: this.#running,
@@ -124,11 +123,19 @@ export class BackgroundTask {
       left: this.#left,
       unit: this.#unit,
       bytes: this.#bytes,
-      bytesPerSecond: endMs > startMs ? 1_000 * bytes / (endMs - startMs) : 0,
+      bytesPerSecond: this.#shownRate(),
       failed: this.#failed,
       ...(this.#error === undefined ? {} : { error: this.#error }),
       ...(this.#completedMs === undefined ? {} : { completedMs: this.#completedMs }),
     };
+  }
+
+  #shownRate(): number {
+    const { startMs, endMs, bytes } = this.#round;
+    const untilMs = this.#running ? this.#clock.monotonicMs() : endMs;
+    // Bytes count from when they are asked for: until the rate has paid for them, they are still on their way.
+    const spanMs = Math.max(untilMs, this.#paidMs) - startMs;
+    return spanMs > 0 ? 1_000 * bytes / spanMs : 0;
   }
 }
 

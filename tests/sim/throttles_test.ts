@@ -35,12 +35,13 @@ Deno.test("join given a rate for transfers, then fetching takes as long as that 
     await sim.sleep(1_000);
     const halfway = await taskAt(third, "transfer");
     assert(halfway.running && halfway.done > 0 && halfway.left > 0, JSON.stringify(halfway));
+    assert(halfway.bytesPerSecond > 0 && halfway.bytesPerSecond <= SLOW, JSON.stringify(halfway));
     await sim.untilSettled(3);
     // All of it once from one owner; of the other it holds all then.
     assert(sim.nowMs - beganMs > 2_500 && sim.nowMs - beganMs < 6_000, `${sim.nowMs - beganMs} ms`);
     const after = await taskAt(third, "transfer");
     assertEquals([after.running, after.left, after.done], [false, 0, 64]);
-    assert(after.bytes >= 300_000 && after.bytesPerSecond < 1.2 * SLOW, JSON.stringify(after));
+    assert(after.bytes >= 300_000 && after.bytesPerSecond <= SLOW, JSON.stringify(after));
     assert(after.completedMs !== undefined && second!.ready);
   });
 });
