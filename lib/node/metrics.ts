@@ -82,7 +82,8 @@ export function nodeMetrics(
   ];
 }
 
-function backgroundMetrics(background: readonly BackgroundView[]): Metric[] {
+/** How far each background task of a node is, by its name. */
+export function backgroundMetrics(background: readonly BackgroundView[]): Metric[] {
   const each = (value: (view: BackgroundView) => number | undefined) =>
     background.flatMap((view) => {
       const found = value(view);
@@ -99,7 +100,19 @@ function backgroundMetrics(background: readonly BackgroundView[]): Metric[] {
     metric("background_done", "gauge", "Steps of its present or last round that are done", (v) => v.done),
     metric("background_left", "gauge", "Steps of its present round that are left", (v) => v.left),
     metric("background_bytes_total", "counter", "Bytes it moved or read", (v) => v.bytes),
+    metric(
+      "background_bytes_per_second",
+      "gauge",
+      "Of those, a second over its present or last round",
+      (v) => v.bytesPerSecond,
+    ),
     metric("background_failures_total", "counter", "Its failures", (v) => v.failed),
+    metric(
+      "background_failing",
+      "gauge",
+      "Whether it has failed, and no round of it has ended well since",
+      (v) => Number(v.error !== undefined),
+    ),
     metric(
       "background_completed_seconds",
       "gauge",
