@@ -82,6 +82,6 @@ checks that no client is told anything but the truth.
 
 ${FLAGS.map(({ name, value, help }) => `  --${`${name} ${value}`.padEnd(16)} ${help}`).join("\n")}
 
-Exit codes: 0 only unavailability was seen, if anything; 1 a promise was broken, and
-the named directory has the evidence; 2 not understood; 130 interrupted.
+Exit codes: 0 only unavailability was seen, if anything; 1 a promise was broken, or
+too little happened, and the named directory has the evidence; 2 not understood; 130 interrupted.
 `;

@@ -18,9 +18,11 @@ export function reportLines(
     readonly largeValues: { readonly puts: number; readonly gets: number };
     /** Why the run did not come to its end. */
     readonly failure: string | undefined;
+    /** What never happened, so that the run says too little. */
+    readonly weaknesses: readonly string[];
   },
 ): string[] {
-  const { verdict, witness, nemesis, largeValues, failure } = run;
+  const { verdict, witness, nemesis, largeValues, failure, weaknesses } = run;
   const counts = KINDS.map((kind) =>
     [kind, verdict.violations.filter((one) => one.kind === kind).length] as const
   );
@@ -39,6 +41,7 @@ export function reportLines(
     ),
     `              ${witness.excused} requests were cut off by a node that was itself away`,
     ...(failure === undefined ? [] : [`not ended     ${failure}`]),
+    ...(weaknesses.length === 0 ? [] : [`too little    ${weaknesses.join(", ")}`]),
     ...verdict.violations.slice(0, MAX_PRINTED).map(violationText),
   ];
 }

@@ -7,7 +7,7 @@ import { LargeTraffic } from "./large_traffic.ts";
 import { Nemesis } from "./nemesis.ts";
 import type { ChaosOptions } from "./options.ts";
 import { keyLines, reportLines, storyLines } from "./report.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import { judge, type Verdict, weaknessesOf } from "./verdict.ts";
 
 /** Share of the runs whose nodes share a secret. */
 const WITH_SECRET = 0.5;
@@ -25,7 +25,7 @@ export interface RunDeps {
  * Whatever happens, no process is left, and no data. Where a promise was broken, the logs of the nodes and the
  * histories of the keys are kept in a directory that is named.
  *
- * @returns Whether all promises were kept.
+ * @returns Whether all promises were kept, in a run that had something of everything.
  * @throws What `signal` is aborted with.
  */
 export async function runChaos(options: ChaosOptions, deps: RunDeps): Promise<boolean> {
@@ -78,10 +78,12 @@ async function runIn(
     // What clients saw until then is checked all the same.
     failure = error instanceof Error ? error.message : String(error);
   }
-  const verdict = judge(witness, differing, (key) => large.keys.has(key));
-  const lines = reportLines(options, { verdict, witness, nemesis, largeValues: large, failure });
+  const isLarge = (key: string) => large.keys.has(key);
+  const verdict = judge(witness, differing, isLarge);
+  const weaknesses = weaknessesOf(witness, isLarge, { ...options, steps: nemesis.taken.length });
+  const lines = reportLines(options, { verdict, witness, nemesis, largeValues: large, failure, weaknesses });
   for (const line of lines) print(line);
-  const isGood = verdict.violations.length === 0 && failure === undefined;
+  const isGood = verdict.violations.length === 0 && failure === undefined && weaknesses.length === 0;
   if (!isGood) await keepEvidence(directory, verdict, witness, nemesis);
   return isGood;
 }

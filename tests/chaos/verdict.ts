@@ -36,6 +36,45 @@ export interface Verdict {
   readonly availability: Readonly<Record<"writes" | "reads" | "large writes" | "large reads", Availability>>;
 }
 
+/** What a run must have had for its silence to mean anything, and how many seconds it must have lasted for that. */
+const FLOORS = [
+  { what: "value put", fromSeconds: 1 },
+  { what: "value read", fromSeconds: 1 },
+  { what: "key deleted", fromSeconds: 10 },
+  { what: "strong operation", fromSeconds: 10 },
+  { what: "large value put", fromSeconds: 20 },
+  { what: "large value read", fromSeconds: 20 },
+] as const;
+type Floor = typeof FLOORS[number]["what"];
+
+/**
+ * Why a run says too little, in a few words each: something never happened, and so nothing could go wrong with it.
+ *
+ * @param run.steps What went wrong, in number.
+ */
+export function weaknessesOf(
+  { history }: Witness,
+  isLarge: (key: string) => boolean,
+  run: { readonly seconds: number; readonly largeMib: number; readonly steps: number },
+): string[] {
+  const seen = new Set<Floor>();
+  for (const { client, kind, key, outcome } of history.operations) {
+    const isDone = outcome.kind === "acknowledged" ||
+      (outcome.kind === "read" && outcome.version !== undefined);
+    if (!isDone || client === AUDITOR) continue;
+    if (kind === "delete") seen.add("key deleted");
+    else {
+      const how = kind === "put" ? "put" : "read";
+      seen.add(isLarge(key) ? `large value ${how}` : `value ${how}`);
+    }
+    if (isStrong(key)) seen.add("strong operation");
+  }
+  const isAsked = ({ what, fromSeconds }: typeof FLOORS[number]) =>
+    run.seconds >= fromSeconds && (run.largeMib > 0 || !what.startsWith("large"));
+  const missing = FLOORS.filter((floor) => isAsked(floor) && !seen.has(floor.what));
+  return [...missing.map(({ what }) => `no ${what}`), ...(run.steps === 0 ? ["no step of the nemesis"] : [])];
+}
+
 /**
  * Checks what clients saw.
  *

@@ -2,11 +2,11 @@ import { assertEquals } from "@std/assert";
 import type { Operation, Outcome } from "../sim/history.ts";
 import { AUDITOR } from "./audit.ts";
 import { Witness } from "./clients.ts";
-import { judge, type Kind } from "./verdict.ts";
+import { judge, type Kind, weaknessesOf } from "./verdict.ts";
 
 const version = (wallMs: number) => ({ wallMs, counter: 0, writer: "w.1" });
 
-type Row = [client: string, kind: Operation["kind"], value: string | undefined, outcome: Outcome];
+type Row = readonly [client: string, kind: Operation["kind"], value: string | undefined, outcome: Outcome];
 
 /** A history of one key: each row one operation after the other. */
 function witnessOf(...rows: readonly Row[]): Witness {
@@ -72,3 +72,41 @@ Deno.test("verdict given a strong key without an order of its operations, then s
   const rows: Row[] = [[...PUT_1], [...PUT_2], [...found("c1", "a#1", 1)]];
   assertEquals(kindsOf(witnessOfKey("strong/a", ...rows)), ["stale", "no order"]);
 });
+
+const DELETE_4 = ["c1", "delete", undefined, { kind: "acknowledged", version: version(4) }] as const;
+const UNANSWERED = { kind: "unknown", reason: "no answer" } as const;
+const USUAL = { seconds: 30, largeMib: 100, steps: 3 };
+const SMALL = ["key deleted", "strong operation"].map((what) => `no ${what}`);
+const LARGE = ["large value put", "large value read"].map((what) => `no ${what}`);
+type KeyRows = readonly [key: string, ...rows: Row[]];
+/** Everything that a run of 30 s must have had. */
+const ALL: readonly [KeyRows, KeyRows] = [
+  ["strong/a", PUT_1, found("c1", "a#1", 1), DELETE_4],
+  ["large/0", PUT_1, found("c1", "a#1", 1)],
+];
+const RUNS: readonly [name: string, Partial<typeof USUAL>, missing: string[], readonly KeyRows[]][] = [
+  ["all that it must have had", {}, [], ALL],
+  ["no step", { steps: 0 }, ["no step of the nemesis"], ALL],
+  ["nothing", {}, ["no value put", "no value read", ...SMALL, ...LARGE], []],
+  ["nothing in a second", { seconds: 1 }, ["no value put", "no value read"], []],
+  ["no large values, of which none were asked for", { largeMib: 0 }, [], [ALL[0]]],
+  ["no large values in ten seconds", { seconds: 10 }, [], [ALL[0]]],
+  ["large values alone", {}, ["no value put", "no value read", ...SMALL], [ALL[1]]],
+  ["only what was not answered", { seconds: 1 }, ["no value put", "no value read"], [
+    ["a", ["c1", "put", "a#1", UNANSWERED], ["c1", "get", undefined, UNANSWERED]],
+  ]],
+  ["reads of nothing, and of the audit", { seconds: 1 }, ["no value read"], [
+    ["a", PUT_1, absent("c1"), found(AUDITOR, "a#1", 1)],
+  ]],
+];
+
+for (const [name, run, missing, keys] of RUNS) {
+  Deno.test(`verdict given a run with ${name}, then ${missing.length === 0 ? "it will do" : missing.join()}`, () => {
+    const witness = new Witness();
+    for (const [key, ...rows] of keys) {
+      witness.history.operations.push(...witnessOfKey(key, ...rows).history.operations);
+    }
+    const isLarge = (key: string) => key.startsWith("large/");
+    assertEquals(weaknessesOf(witness, isLarge, { ...USUAL, ...run }), missing);
+  });
+}
