@@ -118,12 +118,11 @@ async function judgeAll(
     const held = witnesses.map(({ source, heads }) => ({ source, head: heads[i] }));
     // Under later layouts the witnesses may be too few to keep a write of just this from being acknowledged.
     if (keeper.live !== live) throw layoutsChanged();
-    if (held.every((at) => at.head === undefined)) {
-      if (await deps.storage.drop(partition, key, head.version)) task.dropped++;
-      continue;
-    }
+    // One that holds less, as the deletion of an earlier value, which it had kept itself, knows no more of it.
+    const isKnown = held.some((at) => at.head !== undefined && compareHeads(at.head, head) >= 0);
+    if (!isKnown && await deps.storage.drop(partition, key, head.version)) task.dropped++;
     for (const at of held) {
-      if (at.head === undefined || compareHeads(at.head, head) <= 0) continue;
+      if (at.head === undefined || (isKnown && compareHeads(at.head, head) <= 0)) continue;
       await deps.exchange.fetch({ peer: at.source, live, task, signal }, { partition, key });
     }
   }

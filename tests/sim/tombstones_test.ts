@@ -267,6 +267,40 @@ Deno.test("leftover given the key was deleted and that forgotten since, when its
   }, { tampering: held.tampering });
 });
 
+Deno.test("leftover given owners hold the deletion of an earlier value, when its node owns the key again, then it is set aside all the same", async () => {
+  const held = new Interception();
+  await play(3, async (stage) => {
+    const { sim, hosts } = stage;
+    const added = sim.addHost();
+    for (const key of KEYS) await put(stage, key);
+    added.boot([hosts[0]!.address]);
+    await sim.untilSettled(4);
+    const key = KEYS.find((one) => ownersOf(stage, one).includes(added))!;
+    const leftover = hosts.find((host) => !ownersOf(stage, key).includes(host))!;
+    const place = { key, partition: partitionOf(key, PARTITIONS) };
+    const [value] = await runningAt(leftover).storage.heads([place]);
+    await remove(stage, key);
+    await sim.sleep(SOME_ROUNDS_MS);
+
+    held.stops = (_, __, call) => call.op === "digests" ? "before" : undefined;
+    void added.request((node) => node.leave());
+    await sim.until("the change has begun", () => held.waiting >= hosts.length);
+    // As one has it that was no owner when the value and its deletion came, and brings it to the others.
+    const version = { ...value!.version, wallMs: value!.version.wallMs - 1 };
+    const record = { kind: "tombstone", version, expired: false } as const;
+    for (const host of ownersOf(stage, key)) {
+      await runningAt(host).storage.write({ ...place, record, mode: "merge" });
+    }
+    assertEquals(await heldBy(stage, leftover, key), "value");
+    held.stops = () => undefined;
+    held.letGo();
+    await sim.untilSettled(3);
+    for (const host of hosts) assertEquals(await read(stage, key, host), undefined);
+    await sim.sleep(SOME_ROUNDS_MS);
+    await assertGone(stage, key);
+  }, { tampering: held.tampering });
+});
+
 Deno.test("listing given one node answers before it hears of a deletion, and another when that is forgotten, then the key is not shown", async () => {
   const held = new Interception();
   await play(3, async (stage) => {
