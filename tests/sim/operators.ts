@@ -1,5 +1,6 @@
 import { runTask } from "./convergence.ts";
 import { isLayoutChanging } from "./fault_kinds.ts";
+import type { MemberShare } from "../../lib/core/membership.ts";
 import type { Faults } from "./faults.ts";
 import type { Host } from "./host.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
@@ -95,13 +96,13 @@ export class Operators {
     await this.leaveAll([host]);
   }
 
-  /** Starts a node again with another weight: data moves. */
-  async reweigh(host: Host): Promise<void> {
+  /** Starts a node again with another weight, or as another share of the ring: data moves. */
+  async reweigh(host: Host, share?: MemberShare): Promise<void> {
     await this.#faults.takeTurn(async () => {
       if (!host.ready || host.leaving) return;
       this.#faults.count("weight");
       await host.stop();
-      host.share = { ...host.share, weight: this.#random.pick([0.5, 1, 2]) };
+      host.share = { ...host.share, ...share ?? { weight: this.#random.pick([0.5, 1, 2]) } };
       if (!host.gone) host.boot();
       await this.#patiently(() => host.ready);
       await this.#faults.crashInChange([host]);

@@ -8,6 +8,7 @@ import {
   loseZone,
   replaceNodes,
   rollingRestart,
+  shiftShares,
   shrinkToThree,
 } from "./sequences.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
@@ -50,6 +51,7 @@ export const PLANS = {
   growToSeven,
   shrinkToThree,
   changeWeights,
+  shiftShares,
   loseZone,
   returnAfterCollection,
   leaveAgain,

@@ -79,6 +79,22 @@ export function changeWeights(play: Play): Promise<void> {
   });
 }
 
+/**
+ * Half of the nodes take nearly everything, then the other half, and they change their zones with that: each as soon
+ * as the one before is up again, so that most owners of most keys change within seconds.
+ */
+export function shiftShares(play: Play): Promise<void> {
+  return script(play, 6, async ({ sim, random, operators }) => {
+    for (let round = 0; round < 2; round++) {
+      const hosts = random.shuffled(sim.hosts);
+      for (const [i, host] of hosts.entries()) {
+        await operators.reweigh(host, { weight: i % 2 === 0 ? 0.1 : 10, zone: random.pick(ZONES) });
+      }
+      if (random.chance(0.5)) await settled(sim);
+    }
+  });
+}
+
 /** All nodes of one zone fail at the same moment, and come back; then those of another. */
 export function loseZone(play: Play): Promise<void> {
   play.sim.shareOf = (index) => ({ zone: ZONES[index % ZONES.length]! });

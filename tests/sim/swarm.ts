@@ -19,7 +19,8 @@ const STRONG_KEYS = ["s", "t"];
 const LOOK_FOR_LEFTOVERS = 0.05;
 
 const USUAL_PLANS: readonly PlanName[] = [
-  ...new Array<PlanName>(10).fill("random"),
+  "shiftShares",
+  ...new Array<PlanName>(9).fill("random"),
   "growBehindBridge",
   "blackout",
   "rollingRestart",
