@@ -11,6 +11,7 @@ const PURPOSES: Readonly<Record<BackgroundView["name"], string>> = {
   "scrub": "reads this node's own copies and checks them",
   "tombstones": "clears away deletions that all owners know",
   "expiry": "ends values whose time is over",
+  "garbage": "frees the bytes of large values that were overwritten, and of uploads that were given up",
 };
 
 /** What the node does by itself, how far it is, and what went wrong. */

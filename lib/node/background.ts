@@ -3,7 +3,14 @@ import { type BackgroundRates, DEFAULT_RATES } from "../core/rates.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** What a node does by itself: names of its background tasks. */
-export type BackgroundName = "transfer" | "hints" | "anti-entropy" | "scrub" | "tombstones" | "expiry";
+export type BackgroundName =
+  | "transfer"
+  | "hints"
+  | "anti-entropy"
+  | "scrub"
+  | "tombstones"
+  | "expiry"
+  | "garbage";
 
 /** How far a background task has come, for people. */
 export interface BackgroundView {
@@ -12,7 +19,7 @@ export interface BackgroundView {
   /** Steps of the present round, or of the last; what one step is depends on the task. */
   readonly done: number;
   readonly left: number;
-  readonly unit: "partitions" | "records";
+  readonly unit: "partitions" | "records" | "values";
   /** Bytes moved or read since the node started, and per second over the present round, or the last. */
   readonly bytes: number;
   readonly bytesPerSecond: number;
@@ -153,5 +160,6 @@ export function backgroundTasks(clock: Clock, rates: BackgroundRates = DEFAULT_R
     "scrub": task("scrub", "partitions", rates.scrub),
     "tombstones": task("tombstones", "partitions", rates.repair),
     "expiry": task("expiry", "partitions", rates.repair),
+    "garbage": task("garbage", "values", Infinity),
   };
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../ports/clock.ts";
+import { CHUNK_BYTES } from "../core/record.ts";
 import { type Mutation, type StoreKey, storeKeyBytes } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import { COMMIT_ROOM, type CommitBatch } from "./commit_batch.ts";
@@ -9,6 +10,14 @@ const GARBAGE_UNREAD_MS = 60_000;
 
 /** Chunks freed in one step, so that a step is short. */
 const CHUNKS_PER_STEP = 4_000;
+
+/** What one step has freed. */
+export interface Freed {
+  /** Values and uploads of which nothing is left. */
+  readonly values: number;
+  /** Of all chunks; where a last one was shorter than the others, a little more than there were. */
+  readonly bytes: number;
+}
 
 interface Garbage {
   readonly chunks: number;
@@ -103,17 +112,20 @@ export class GarbageBlobs {
   }
 
   /** Frees some of the chunks that are due. Not to be called again before it is done. */
-  async collect(store: ClaimedStore): Promise<void> {
+  async collect(store: ClaimedStore): Promise<Freed> {
     let left = CHUNKS_PER_STEP;
+    let values = 0;
     for (const [blobId, garbage] of this.#due()) {
-      if (left <= 0) return;
+      if (left <= 0) break;
       // While the one before was freed, a write may have revived this one, or somebody begun to read it.
       if (this.#blobs.get(blobId) !== garbage || !this.#isDue(garbage)) continue;
       garbage.state = "freeing";
       const before = garbage.freed;
       await this.#free(store, blobId, garbage, left);
       left -= garbage.freed - before;
+      if (garbage.freed === garbage.chunks) values++;
     }
+    return { values, bytes: (CHUNKS_PER_STEP - left) * CHUNK_BYTES };
   }
 
   #due(): [string, Garbage][] {

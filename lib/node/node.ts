@@ -1,4 +1,4 @@
-import { DhtError, sentence } from "../core/errors.ts";
+import { DhtError } from "../core/errors.ts";
 import { isDue } from "../core/expiry.ts";
 import type { Version } from "../core/hlc.ts";
 import { ownsInBase } from "../core/layout.ts";
@@ -12,7 +12,6 @@ import { LEAVE_LINGER_MS } from "./leaving.ts";
 import { listKeys } from "./listing.ts";
 import { nodeMetrics } from "./metrics.ts";
 import type { NodeDeps } from "./node_deps.ts";
-import { inRounds } from "./pauses.ts";
 import { makePlan } from "./plan.ts";
 import { buildServices, type Services } from "./services.ts";
 import type {
@@ -54,8 +53,19 @@ export class DhtNode implements NodeService {
    */
   async start(options: EnterOptions): Promise<void> {
     const { signal } = this.#stopping;
-    const { joining, gossip, transfer, hints, expiry, antiEntropy, repair, scrub, mender, tombstones } =
-      this.#services;
+    const {
+      joining,
+      gossip,
+      transfer,
+      hints,
+      expiry,
+      antiEntropy,
+      repair,
+      scrub,
+      mender,
+      tombstones,
+      garbage,
+    } = this.#services;
     const rejoined = await joining.enter(options, signal);
     // Not before: a node that comes back to such a ring is told by an error.
     this.#deps.keeper.onChange(() => this.#stopIfRetired());
@@ -68,7 +78,7 @@ export class DhtNode implements NodeService {
       scrub.run(),
       mender.run(),
       tombstones.run(signal),
-      this.#collectGarbage(),
+      garbage.run(signal),
     );
     // What was written while this node was down is on the other owners.
     if (rejoined) this.#loops.push(repair.catchUp());
@@ -263,15 +273,5 @@ export class DhtNode implements NodeService {
     const { self, selfMember } = keeper;
     const isOldCopy = selfMember !== undefined && selfMember.incarnation > self.incarnation;
     if (selfMember === undefined || selfMember.state === "removed" || isOldCopy) onRetired();
-  }
-
-  async #collectGarbage(): Promise<void> {
-    const { clock, log, storage } = this.#deps;
-    const { signal } = this.#stopping;
-    await inRounds(
-      { clock, pauseMs: () => this.#services.pauses.garbageMs, signal },
-      () =>
-        storage.collectGarbage().catch((error) => log.event("warn", "background_failed", sentence(error))),
-    );
   }
 }

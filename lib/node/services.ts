@@ -7,6 +7,7 @@ import { ClockSkew } from "./clock_skew.ts";
 import { Coordinator } from "./coordinator.ts";
 import { Exchange } from "./exchange.ts";
 import { Expiry } from "./expiry.ts";
+import { GarbageCollector } from "./garbage_collector.ts";
 import { Gossip } from "./gossip.ts";
 import { HintedHandoff } from "./hinted_handoff.ts";
 import { Joining } from "./joining.ts";
@@ -100,6 +101,7 @@ function repairServices(shared: Shared, coordinator: Coordinator) {
     mender: new Mender(shared, shared.signal),
     tombstones: new TombstoneCollector(shared),
     expiry: new Expiry({ ...shared, coordinator }),
+    garbage: new GarbageCollector(shared),
   };
 }
 

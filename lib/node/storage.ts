@@ -11,6 +11,7 @@ import { ClaimedStore } from "./claimed_store.ts";
 import { FoundDamage, type Place, type Strictness } from "./damage.ts";
 import { Digests, type PartitionDigest } from "./digests.ts";
 import type { PullTicket } from "./floors.ts";
+import type { Freed } from "./garbage.ts";
 import { Hints } from "./hints.ts";
 import { type Change, GroupCommit } from "./group_commit.ts";
 import { type IndexPage, type IndexQuery, IndexReader } from "./index_reader.ts";
@@ -98,7 +99,7 @@ export class Storage {
   readonly hints: Hints;
   #state: StoredState;
   #mustRecover = false;
-  #collecting: Promise<void> | undefined;
+  #collecting: Promise<Freed> | undefined;
   #closing: Promise<void> | undefined;
 
   /** Claims the database and reads what was left of the last run; a journal of tens of MiB at most. */
@@ -272,11 +273,11 @@ export class Storage {
    * One bounded step of freeing what nobody needs: chunks of values that were superseded and not read for a
    * minute, uploads without a call for ten. To be called again and again by a background task.
    */
-  async collectGarbage(): Promise<void> {
+  async collectGarbage(): Promise<Freed> {
     this.#assertServing();
     this.#applier.retry();
     await this.blobs.closeIdleUploads();
-    await (this.#collecting ??= this.#state.books.garbage.collect(this.#store)
+    return await (this.#collecting ??= this.#state.books.garbage.collect(this.#store)
       .finally(() => this.#collecting = undefined));
   }
 

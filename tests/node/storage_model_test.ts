@@ -109,7 +109,7 @@ class Workload {
         return await storage.flush();
       case 2:
         clock.advance(this.#random.below(90_000));
-        return await storage.collectGarbage();
+        return void await storage.collectGarbage();
       case 3:
         return await this.#floor(opened, key, this.#random.below(12));
       case 4:

@@ -89,7 +89,7 @@ export function showEarly(storage: Storage, sleep: Sleep): void {
 export function dropOldDeletions(storage: Storage, nowMs: () => number): void {
   const collect = storage.collectGarbage.bind(storage);
   storage.collectGarbage = async () => {
-    await collect();
+    const freed = await collect();
     for (const partition of (await storage.digests()).keys()) {
       const { entries } = await storage.scan(partition, { limit: 100 });
       for (const { key, head } of entries) {
@@ -97,6 +97,7 @@ export function dropOldDeletions(storage: Storage, nowMs: () => number): void {
         await storage.drop(partition, key, head.version);
       }
     }
+    return freed;
   };
 }
 

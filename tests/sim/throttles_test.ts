@@ -85,3 +85,18 @@ Deno.test("balance given slow rates for background tasks, then it does not keep 
     assert(sim.nowMs - beganMs < 5_000, `${sim.nowMs - beganMs} ms`);
   });
 });
+
+Deno.test("status given a large value was overwritten, then it shows that its bytes are freed", async () => {
+  const sim = new Simulation();
+  const work = new Workload(sim);
+  await sim.run(async () => {
+    const [first] = await sim.startRing(1);
+    await fill(work, first!);
+    while ((await work.put("c1", "large", { host: first!, bytes: 10 })).outcome.kind !== "acknowledged");
+    await sim.sleep(10_000);
+    assertEquals((await taskAt(first!, "garbage")).left, 1);
+    await sim.sleep(70_000);
+    const { bytes, left, completedMs } = await taskAt(first!, "garbage");
+    assert(bytes >= 150_000 && left === 0 && completedMs !== undefined);
+  });
+});
