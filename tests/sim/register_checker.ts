@@ -38,6 +38,21 @@ export function checkRegister(operations: readonly Operation[], rules: RegisterR
   return new RegisterCheck(operations, rules).run();
 }
 
+/** How many reads of a key were answered. */
+export interface ReadCounts {
+  readonly answered: number;
+  /** Of these, after a deletion of unknown outcome, which explains absence for ever: absence would have passed. */
+  readonly blind: number;
+}
+
+/** Counts reads by what the check could say of them. @param operations Of one key, in the order they began. */
+export function countReads(operations: readonly Operation[]): ReadCounts {
+  const answered = operations.filter(({ outcome }) => outcome.kind === "read");
+  const { endless } = new Deletions(operations);
+  const isBlind = ({ endMs }: Operation) => endless !== undefined && endless.startMs < endMs;
+  return { answered: answered.length, blind: answered.filter(isBlind).length };
+}
+
 class RegisterCheck {
   readonly #operations: readonly Operation[];
   readonly #rules: RegisterRules;
@@ -173,11 +188,11 @@ class Deletions {
   readonly #ended: readonly Operation[];
   readonly #latestEnds: readonly number[];
   /** Of those that go on for ever, the first. */
-  readonly #endless: Operation | undefined;
+  readonly endless: Operation | undefined;
 
   constructor(operations: readonly Operation[]) {
     const made = operations.filter(({ kind, outcome }) => kind === "delete" && outcome.kind !== "refused");
-    this.#endless = made.find(({ endMs }) => endMs === Infinity);
+    this.endless = made.find(({ endMs }) => endMs === Infinity);
     this.#ended = made.filter(({ endMs }) => endMs < Infinity);
     let latestMs = -Infinity;
     this.#latestEnds = this.#ended.map(({ endMs }) => latestMs = Math.max(latestMs, endMs));
@@ -187,7 +202,7 @@ class Deletions {
   possibleFor(read: Operation, latest: Operation | undefined): Operation[] {
     const sinceMs = latest?.startMs ?? -Infinity;
     const found: Operation[] = [];
-    if (this.#endless !== undefined && this.#endless.startMs < read.endMs) found.push(this.#endless);
+    if (this.endless !== undefined && this.endless.startMs < read.endMs) found.push(this.endless);
     for (let i = this.#begunBefore(read.endMs) - 1; i >= 0 && this.#latestEnds[i]! >= sinceMs; i--) {
       if (this.#ended[i]!.endMs >= sinceMs) found.push(this.#ended[i]!);
     }

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Version } from "../../lib/core/hlc.ts";
 import type { Operation, Outcome } from "./history.ts";
-import { checkRegister } from "./register_checker.ts";
+import { checkRegister, countReads } from "./register_checker.ts";
 
 function version(wallMs: number): Version {
   return { wallMs, counter: 0, writer: "w.1" };
@@ -143,4 +143,12 @@ for (const [name, { operations, says }] of Object.entries(WRONG)) {
 Deno.test("checkRegister() given two copies, when only a read has shown a write, then a later read may show less", () => {
   const operations = [put("x", [1, 2], 5), lostPut("y", 3), found("y", [4, 5], 6), found("x", [6, 7], 5)];
   assertEquals(checkRegister(operations, { readsStick: false }), []);
+});
+
+Deno.test("countReads() given a deletion of unknown outcome, then reads from then on are blind", () => {
+  const before = [put("x", [1, 2], 5), found("x", [3, 4], 5), remove([5, 6], 7), absent([7, 8])];
+  const unanswered = operation("get", [9, Infinity], { kind: "unknown", reason: "no answer" });
+  const after = [lostRemove(10), absent([11, 12]), found("x", [13, 14], 5)];
+  assertEquals(countReads([...before, unanswered]), { answered: 2, blind: 0 });
+  assertEquals(countReads([...before, unanswered, ...after]), { answered: 4, blind: 2 });
 });

@@ -10,7 +10,7 @@ const MIN_SEEDS = 40;
 
 /** What is counted of one seed. */
 export type SeedFigures =
-  & Pick<SwarmReport, "seed" | "operations" | "overlapShare" | "virtualMs" | "longestReadMs">
+  & Pick<SwarmReport, "seed" | "operations" | "overlapShare" | "reads" | "virtualMs" | "longestReadMs">
   & { readonly injected: Iterable<readonly [string, number]> };
 
 /** Adds up what seeds came to, and judges whether they tested anything. */
@@ -19,6 +19,8 @@ export class Summary {
   #seeds = 0;
   #operations = 0;
   #overlapping = 0;
+  #reads = 0;
+  #blindReads = 0;
   #virtualMs = 0;
   #longestReadMs = 0;
   #crashedInChange = 0;
@@ -35,6 +37,8 @@ export class Summary {
     this.#seeds++;
     this.#operations += figures.operations;
     this.#overlapping += figures.operations * figures.overlapShare;
+    this.#reads += figures.reads.answered;
+    this.#blindReads += figures.reads.blind;
     this.#virtualMs += figures.virtualMs;
     this.#longestReadMs = Math.max(this.#longestReadMs, figures.longestReadMs);
   }
@@ -49,6 +53,10 @@ export class Summary {
         percent(this.#overlapping, this.#operations)
       } overlapped another on ` +
       `their key; a key could not be read for ${(this.#longestReadMs / 1_000).toFixed(1)} virtual s at most`,
+      `${
+        percent(this.#blindReads, this.#reads)
+      } of ${this.#reads} reads came after a deletion of unknown outcome ` +
+      "of their key, and could have shown its absence",
       `${this.#crashedInChange} seeds (${
         percent(this.#crashedInChange, this.#seeds)
       }) had a crash in the middle ` +

@@ -5,7 +5,7 @@ import { describe, type Operation } from "./history.ts";
 import { checkNothingLeft } from "./leftovers.ts";
 import { checkLinearizable } from "./linearizability.ts";
 import { type PlanName, type PlanOptions, PLANS } from "./plans.ts";
-import { checkRegister } from "./register_checker.ts";
+import { checkRegister, countReads, type ReadCounts } from "./register_checker.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { sentence, Simulation } from "./simulation.ts";
 import { Workload, type WorkloadOptions } from "./workload.ts";
@@ -50,6 +50,7 @@ export interface SwarmReport {
   readonly story: () => string;
   readonly operations: number;
   readonly overlapShare: number;
+  readonly reads: ReadCounts;
   readonly virtualMs: number;
   readonly injected: ReadonlyMap<string, number>;
   /** Longest time in which a client could not read a key. */
@@ -112,6 +113,7 @@ export async function runSeed(seed: number, options: SwarmOptions = {}): Promise
     story: () => storyOf(sim, workload, violations),
     operations: workload.history.operations.length,
     overlapShare: workload.history.overlapShare(),
+    reads: countAllReads(workload),
     virtualMs: sim.nowMs,
     injected: faults.counts,
     longestReadMs: workload.longestReadMs,
@@ -135,6 +137,15 @@ export function checkHistory(workload: Workload, rules = { readsStick: true }): 
     if (workload.strongKeys.includes(key)) violations.push(...checkLinearizable(operations));
   }
   return violations;
+}
+
+/** Reads of all keys together. */
+function countAllReads({ history }: Workload): ReadCounts {
+  const counts = [...history.byKey().values()].map((operations) =>
+    countReads(operations.flatMap(withExpiry))
+  );
+  const sum = (kind: keyof ReadCounts) => counts.reduce((total, count) => total + count[kind], 0);
+  return { answered: sum("answered"), blind: sum("blind") };
 }
 
 /** A value that expires is deleted once, by nobody in particular: at any time, since all clocks may be wrong. */

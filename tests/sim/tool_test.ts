@@ -48,6 +48,7 @@ function figures(seed: number, overlapShare: number, injected: readonly string[]
   return {
     seed,
     overlapShare,
+    reads: { answered: 40, blind: 10 },
     injected: counts,
     operations: 100,
     virtualMs: 60_000,
@@ -65,7 +66,14 @@ function summaryOf(seeds: number, overlapShare: number, crashed: number): Summar
 
 Deno.test("summary given some seeds, then their figures are added up", () => {
   const text = summaryOf(4, 0.5, 1).text(2);
-  for (const part of ["4 seeds, 120 a minute", "120 virtual seconds a second", "400 operations, 50 %"]) {
+  for (
+    const part of [
+      "4 seeds, 120 a minute",
+      "120 virtual seconds a second",
+      "400 operations, 50 %",
+      "25 % of 160 reads",
+    ]
+  ) {
     assert(text.includes(part), text);
   }
   for (const part of ["0.4 virtual s at most", "1 seeds (25 %) had a crash", "storm 3"]) {

@@ -28,12 +28,13 @@ export async function runTask(task: WorkerTask, say: (line: WorkerLine) => void)
       ...(plan === undefined ? {} : { plan }),
       ...(nodes === undefined ? {} : { nodes }),
     });
-    const { seed, operations, overlapShare, virtualMs, longestReadMs } = report;
+    const { seed, operations, overlapShare, reads, virtualMs, longestReadMs } = report;
     const failed = report.violations.length > 0;
     say({
       seed,
       operations,
       overlapShare,
+      reads,
       virtualMs,
       longestReadMs,
       injected: [...report.injected],
