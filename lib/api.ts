@@ -174,6 +174,20 @@ export interface StatusAnswer extends RingAnswer {
   readonly localBytes: number;
   /** How far the open change of the ring is; null while nothing changes. */
   readonly change: ChangeAnswer | null;
+  /** What the ring can bear now. */
+  readonly health: {
+    /** Partitions of which a read quorum, and a write quorum, is out of reach. */
+    readonly unreadable: number;
+    readonly unwritable: number;
+    /** Partitions with fewer copies within reach than they have owners, and some of them: 20 at most. */
+    readonly thin: number;
+    readonly thinPartitions: readonly number[];
+    /** Addresses of the nodes whose copies those are that miss, also of nodes that are gone. */
+    readonly missing: readonly string[];
+    /** Nodes that may fail, whichever they are, with every key readable still; and writable, too. */
+    readonly spareToRead: number;
+    readonly spareToWrite: number;
+  };
   /** How things are, where that needs nobody's attention. */
   readonly notes: readonly string[];
   readonly warnings: readonly string[];

@@ -1,4 +1,4 @@
-import type { KeyPage, ListedKey, RingView } from "../lib/node/service.ts";
+import type { KeyPage, ListedKey, RingView, StatusView } from "../lib/node/service.ts";
 import { type Html, markup } from "./html.ts";
 import { agoText, countText, isoText, momentText, plural, sizeText } from "./human.ts";
 import { keyPath } from "./key.ts";
@@ -16,6 +16,7 @@ export interface KeySection {
   readonly keys: PageKeys;
   readonly query: ListingQuery;
   readonly ring: RingView;
+  readonly health: StatusView["health"];
   readonly colours: NodeColours;
   readonly nowMs: number;
 }
@@ -70,7 +71,9 @@ function keyRow(listed: ListedKey, section: KeySection): Html {
 <td class="written"><time datetime="${isoText(version.wallMs)}">${momentText(version.wallMs)}</time>
 <span class="quiet">${agoText(version.wallMs, section.nowMs)}</span></td>
 <td class="partition">${hashMark(listed, section.ring, section.colours)} ${countText(partition)}</td>
-<td class="replicas">${listed.nodes.map((address) => replicaLink(address, key, section))}</td>
+<td class="replicas">${listed.nodes.map((address) => replicaLink(address, key, section))}${
+    section.health.thin.has(partition) && markup`<span class="problem">copies are missing</span>`
+  }</td>
 </tr>
 `;
 }
@@ -80,9 +83,7 @@ function replicaLink(address: string, key: string, { ring, colours }: KeySection
   const link = `http://${address}${keyPath(key)}?consistency=local`;
   return markup`<a class="replica ${colours.get(address)}${
     down && " off"
-  }" href="${link}"><span class="dot"></span>${address}${
-    down && markup`<span class="unseen">, down</span>`
-  }</a> `;
+  }" href="${link}"><span class="dot"></span>${address}${down && ", does not answer"}</a> `;
 }
 
 function pager({ keys, next }: KeyPage, { prefix, after }: ListingQuery): Html {

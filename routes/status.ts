@@ -2,6 +2,8 @@ import { accepts } from "@std/http/negotiation";
 import { STATUS_CODE } from "@std/http/status";
 import type { StatusAnswer } from "../lib/api.ts";
 import { DhtError } from "../lib/core/errors.ts";
+import type { Health } from "../lib/core/health.ts";
+import { addressOf } from "../lib/core/layout.ts";
 import type { StatusView } from "../lib/node/service.ts";
 import type { Call } from "./call.ts";
 import { type ListingQuery, listingQuery } from "./listing.ts";
@@ -15,6 +17,8 @@ import { REFRESH_SECONDS, waitingPage } from "./waiting_page.ts";
 
 /** Keys on one page of the status page. */
 const PAGE_KEYS = 50;
+/** Partitions that miss a copy, of those that are told by number. */
+const THIN_MAX = 20;
 
 /** `GET /`: the status page, or the same as JSON for those who ask for that. */
 export async function showStatus(call: Call): Promise<Response> {
@@ -73,6 +77,7 @@ function statusAnswer(status: StatusView, version: string): StatusAnswer {
     localKeys: status.localKeys,
     localBytes: status.localBytes,
     change: status.change ?? null,
+    health: healthAnswer(status.health),
     notes: status.notes,
     warnings: status.warnings,
     oldestVerifiedSeconds: status.oldestVerifiedMs / 1000,
@@ -81,5 +86,18 @@ function statusAnswer(status: StatusView, version: string): StatusAnswer {
       error: error ?? null,
       completed: completedMs === undefined ? null : completedMs / 1000,
     })),
+  };
+}
+
+function healthAnswer(health: Health): StatusAnswer["health"] {
+  const { unreadable, unwritable, thin, missing, spareToRead, spareToWrite } = health;
+  return {
+    unreadable,
+    unwritable,
+    thin: thin.size,
+    thinPartitions: [...thin].slice(0, THIN_MAX),
+    missing: [...new Set(missing.map(addressOf))],
+    spareToRead,
+    spareToWrite,
   };
 }

@@ -51,7 +51,7 @@ ${warnings(status.warnings)}
 ${facts(status)}
 ${ringSection(status, colours)}
 ${backgroundSection(status)}
-${keySection({ keys, query, ring, colours, nowMs: status.nowMs })}
+${keySection({ keys, query, ring, health: status.health, colours, nowMs: status.nowMs })}
 </main>
 ${pageFooter(ring.self)}`,
   });

@@ -110,7 +110,6 @@ bdi { white-space: pre-wrap; }
 .replica { display: inline-flex; align-items: center; gap: 0.4rem; margin-right: 1rem; color: var(--ink);
   text-decoration: none; white-space: nowrap; }
 .replica:hover { text-decoration: underline; }
-.unseen { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
 .replica.off { color: var(--quiet); }
 
 .task .quiet, .task .problem { display: block; font-size: 0.8125rem; }

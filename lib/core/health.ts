@@ -8,7 +8,7 @@ export interface Health {
   readonly unreadable: number;
   readonly unwritable: number;
   /** Partitions with fewer copies within reach than they have owners, and the stores that miss. */
-  readonly thin: number;
+  readonly thin: ReadonlySet<number>;
   readonly missing: readonly OwnerId[];
   /** Nodes that may fail, whichever they are, with every key readable still; and writable, too. */
   readonly spareToRead: number;
@@ -24,11 +24,12 @@ export function healthOf(
   isDown: (owner: OwnerId) => boolean,
 ): Health {
   const missing = new Set<OwnerId>();
-  const health = { unreadable: 0, unwritable: 0, thin: 0, spareToRead: Infinity, spareToWrite: Infinity };
+  const thin = new Set<number>();
+  const health = { unreadable: 0, unwritable: 0, spareToRead: Infinity, spareToWrite: Infinity };
   for (let partition = 0; partition < partitions; partition++) {
     // The base's owners are those that hold all of it.
     const lost = live.base.owners(partition).filter(isDown);
-    if (lost.length > 0) health.thin++;
+    if (lost.length > 0) thin.add(partition);
     for (const owner of lost) missing.add(owner);
     const toRead = spareOf(readNeeds(live, partition), isDown);
     const toWrite = spareOf(writeNeeds(live, partition), isDown);
@@ -37,7 +38,12 @@ export function healthOf(
     health.spareToRead = Math.min(health.spareToRead, Math.max(0, toRead));
     health.spareToWrite = Math.min(health.spareToWrite, Math.max(0, toWrite));
   }
-  return { ...health, missing: [...missing].sort(), zoneMayFail: zoneMayFail(live, partitions, isDown) };
+  return {
+    ...health,
+    thin,
+    missing: [...missing].sort(),
+    zoneMayFail: zoneMayFail(live, partitions, isDown),
+  };
 }
 
 /** How many more owners may go before some need is out of reach; negative where one is. */

@@ -124,10 +124,10 @@ function unavailable({ unreadable, unwritable }: Health, partitions: number): st
   return [`${of(unwritable)} cannot be written now, as too few of their owners answer; ${read}.`];
 }
 
-function thin({ thin: count, missing }: Health, n: number, state: RingState): string[] {
-  if (count === 0 || n === 1) return [];
+function thin({ thin: { size }, missing }: Health, n: number, state: RingState): string[] {
+  if (size === 0 || n === 1) return [];
   return [
-    `Keys in ${count.toLocaleString("en-US")} of ${
+    `Keys in ${size.toLocaleString("en-US")} of ${
       partitionWords(state.partitions)
     } have fewer than ${n} copies ` +
     `within reach: those of ${listWords(missing.map((owner) => storeWords(state, owner)))} are missing.`,

@@ -53,7 +53,7 @@ export class FakeNode implements NodeService {
   health: Health = {
     unreadable: 0,
     unwritable: 0,
-    thin: 0,
+    thin: new Set(),
     missing: [],
     spareToRead: 1,
     spareToWrite: 1,

@@ -152,6 +152,38 @@ Deno.test("status page given keys, then size, time, partition and each replica's
   }
 });
 
+Deno.test("status page given keys of which copies are missing, then it says so there, and which owner does not answer", async () => {
+  const api = new Api();
+  await api.put("a", "");
+  await api.put("b", "");
+  const { partition, nodes } = api.node.whereIs("a");
+  api.node.nodes = api.node.nodes.map((node) => ({ ...node, reachable: node.address !== nodes[0] }));
+  api.node.health = { ...api.node.health, thin: new Set([partition]) };
+  const rows = (await page(api)).split("</tr>");
+  const row = (key: string) => rows.find((html) => html.includes(`<bdi>${key}</bdi>`))!;
+  assertMatch(row("a"), new RegExp(`</span>${nodes[0]}, does not answer</a>`));
+  assertMatch(row("a"), new RegExp(`</span>${nodes[1]}</a>`));
+  assertStringIncludes(row("a"), "copies are missing");
+  assertNotMatch(row("b"), /copies are missing/);
+});
+
+Deno.test("GET / given many partitions miss a copy, then JSON tells how many, some of them, and whose", async () => {
+  const api = new Api();
+  const thin = new Set(Array.from({ length: 30 }, (_, i) => 100 + i));
+  const missing = ["localhost:50142/old", "localhost:50142/older"];
+  api.node.health = { ...api.node.health, thin, missing, spareToRead: 0, spareToWrite: 0 };
+  const answer = await (await api.send("GET", "/", { headers: { accept: "application/json" } })).json();
+  assertEquals(answer.health, {
+    unreadable: 0,
+    unwritable: 0,
+    thin: 30,
+    thinPartitions: [...thin].slice(0, 20),
+    missing: ["localhost:50142"],
+    spareToRead: 0,
+    spareToWrite: 0,
+  });
+});
+
 Deno.test("status page given 120 keys, then pages of 50, each key once", async () => {
   const api = new Api();
   const keys = Array.from({ length: 120 }, (_, index) => `k&${String(index).padStart(3, "0")}`);

@@ -59,6 +59,10 @@ for (const [how, { lose, words }] of Object.entries(LOSSES)) {
       for (const key of KEYS) await work.put("c1", key, { bytes: 2_000 });
       const status = () => nodeAt(first).status();
       assert((await status()).notes.includes(PROMISE));
+      const places = KEYS.map((key) => nodeAt(first).whereIs(key));
+      const lost = places.filter(({ nodes }) => nodes.includes(dead.address)).map(({ partition }) =>
+        partition
+      );
       dead.crash();
       await sim.sleep(15_000);
       await lose(dead, first);
@@ -68,6 +72,8 @@ for (const [how, { lose, words }] of Object.entries(LOSSES)) {
       assert(changing.ring.changing, "the change was over too soon to see anything");
       assert(!changing.notes.includes(PROMISE), changing.notes.join());
       assertEquals(thinWords(changing), `${dead.address} (${words})`);
+      const thin = places.map(({ partition }) => partition).filter((at) => changing.health.thin.has(at));
+      assertEquals(thin, lost);
       // And that is no needless worry.
       second.crash();
       await sim.sleep(8_000);
