@@ -53,6 +53,20 @@ Deno.test("join given the new node is killed before it is in the ring, when star
   });
 });
 
+Deno.test("join given the new node has asked in vain for a while, when the ring hears it and greets it, then it joins all the same", async () => {
+  const sim = new Simulation();
+  await sim.run(async () => {
+    const [first, second] = [...await sim.startRing(1), sim.addHost()];
+    const heal = sim.network.cut([second!.address], [first!.address]);
+    second!.boot([first!.address]);
+    // By then it takes the other for down, and would look again as soon as it hears from it.
+    await sim.sleep(10_000);
+    heal();
+    await sim.untilSettled(2);
+    assertEquals(second!.starts, 1);
+  });
+});
+
 Deno.test("join given a node that left and is killed before it has joined again, when started once more, then it founds no ring", async () => {
   const sim = new Simulation();
   await sim.run(async () => {
