@@ -99,6 +99,8 @@ export class MemoryDisk {
 export interface MemoryStoreHooks {
   /** Latency of every read and commit; of a listing, once for each page of it. */
   readonly delay?: () => Promise<void>;
+  /** Called when a read has arrived; for a listing, once for each page of it. */
+  readonly beforeRead?: () => void;
   /** Called when a commit has arrived but not taken effect; where it throws, nothing was changed. */
   readonly beforeCommit?: (mutations: readonly Mutation[]) => void | Promise<void>;
   /** Called when a commit is on the disk but not acknowledged; where it throws, the commit rejects and yet happened. */
@@ -140,6 +142,7 @@ export class MemoryStore implements Store {
   getMany(keys: readonly StoreKey[]): Promise<(StoreEntry | undefined)[]> {
     return this.#run(async () => {
       await this.#hooks.delay?.();
+      this.#hooks.beforeRead?.();
       return keys.map((key) => handedOut(this.#disk.read(key)));
     });
   }
@@ -157,6 +160,7 @@ export class MemoryStore implements Store {
       const wanted = Math.min(left, LIST_PAGE_ENTRIES);
       const page = await this.#run(async () => {
         await this.#hooks.delay?.();
+        this.#hooks.beforeRead?.();
         return this.#disk.readBetween(after, before, wanted, reverse);
       });
       for (const entry of page) yield { ...entry, value: entry.value.slice() };

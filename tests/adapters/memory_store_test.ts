@@ -32,6 +32,19 @@ Deno.test("MemoryStore given beforeCommit throws, then nothing was stored", asyn
   assertEquals([disk.size, disk.commits, store.commits], [0, 0, 0]);
 });
 
+Deno.test("MemoryStore given it crashes as a read arrives, then nobody hears what was read", async () => {
+  const disk = new MemoryDisk();
+  await new MemoryStore(disk).commit([set("a")]);
+  const reads: ((store: MemoryStore) => Promise<unknown>)[] = [
+    (store) => store.getMany([["a"]]),
+    (store) => Array.fromAsync(store.list({ prefix: [] })),
+  ];
+  for (const read of reads) {
+    const store: MemoryStore = new MemoryStore(disk, { beforeRead: () => store.crash() });
+    assert(!await isSettled(read(store)));
+  }
+});
+
 Deno.test("MemoryStore given afterCommit throws, then it was stored all the same", async () => {
   const disk = new MemoryDisk();
   const store = new MemoryStore(disk, { afterCommit: () => Promise.reject(new Error("power cut")) });

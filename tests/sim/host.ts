@@ -284,6 +284,7 @@ export class Host {
       random.chance(0.5) ? Promise.resolve() : process.sleep(scheduler, random.exponential(this.diskDelayMs));
     const store = new MemoryStore(this.disk, {
       delay,
+      beforeRead: () => process.reach("as it reads"),
       beforeCommit: () => process.reach("before a commit"),
       afterCommit: () => {
         trace.count(`${this.address} commits`);

@@ -23,6 +23,7 @@ export const CRASH_POINTS = [
   "after it answered",
   "as a reply comes",
   "as a wait ends",
+  "as it reads",
 ] as const;
 
 /** One of them. */
