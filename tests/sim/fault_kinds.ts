@@ -184,7 +184,13 @@ function cut(scene: FaultScene, host: Host, kind: CutKind): () => void {
   const refuses = random.chance(0.5);
   const whom = kind === "sever" || kind === "bridge" ? `${self} and ${other}` : [...near].join(", ");
   sim.trace.note(`${kind}: ${whom} ${refuses}`);
-  return sim.network.cutWhere(stops, { refuses });
+  const heal = sim.network.cutWhere(stops, { refuses });
+  if (kind !== "halves") return heal;
+  sim.splits.begun++;
+  return () => {
+    heal();
+    sim.splits.ended++;
+  };
 }
 
 /** One side of a ring that falls in two: `host` is on it, `other` is not, and all others are by chance. */

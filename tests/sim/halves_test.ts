@@ -1,9 +1,9 @@
 /** A ring that falls in two. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Faults } from "./faults.ts";
 import type { Tampering } from "./host.ts";
 import { nodeAt, Simulation } from "./simulation.ts";
-import { Workload } from "./workload.ts";
+import { READ_DEADLINE_MS, Workload } from "./workload.ts";
 
 /** Notes which nodes got an answer from which. */
 class Answers {
@@ -55,3 +55,24 @@ Deno.test("halves given five nodes, then each side hears only itself until it is
     }
   });
 });
+
+for (const [name, isSplit] of [["in one", false], ["in two", true]] as const) {
+  Deno.test(`read given nobody answers it for half a minute and the ring is ${name}, then that is ${isSplit ? "no" : "a"} violation`, async () => {
+    const sim = new Simulation();
+    const work = new Workload(sim);
+    await sim.run(async () => {
+      const [host, ...others] = await sim.startRing(3);
+      await work.put("c1", "a");
+      if (isSplit) sim.splits.begun++;
+      others.forEach((other) => other.crash());
+      const read = work.get("c1", "a", { host: host! });
+      await sim.sleep(2 * READ_DEADLINE_MS);
+      others.forEach((other) => other.boot());
+      await sim.until("the ring is whole", () => sim.isSettled(3));
+      if (isSplit) sim.splits.ended++;
+      await read;
+      assertEquals(work.violations.length, isSplit ? 0 : 1);
+      assert(work.longestReadMs < READ_DEADLINE_MS);
+    });
+  });
+}

@@ -40,6 +40,8 @@ export class Simulation {
   readonly hosts: Host[] = [];
   /** What a new machine's node is told to own, by the machine's number, from 0. */
   shareOf: (index: number) => MemberShare = () => ({});
+  /** How often the ring fell in two, and was whole again: in between, several owners of a key may be out of reach. */
+  readonly splits = { begun: 0, ended: 0 };
   /** Time between two rounds in which nodes collect tombstones. */
   readonly tombstoneMs: number;
   readonly #world: HostWorld;

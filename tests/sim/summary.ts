@@ -52,7 +52,9 @@ export class Summary {
       `${this.#operations} operations, ${
         percent(this.#overlapping, this.#operations)
       } overlapped another on ` +
-      `their key; a key could not be read for ${(this.#longestReadMs / 1_000).toFixed(1)} virtual s at most`,
+      `their key; a key could not be read for ${
+        (this.#longestReadMs / 1_000).toFixed(1)
+      } virtual s at most while the ring was whole`,
       `${
         percent(this.#blindReads, this.#reads)
       } of ${this.#reads} reads came after a deletion of unknown outcome ` +
