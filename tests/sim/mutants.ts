@@ -1,9 +1,7 @@
 import { liveName } from "../../lib/core/layout.ts";
-import { liveLayouts, reportSynced, type RingState } from "../../lib/core/membership.ts";
-import { RingKeeper, type StateStore } from "../../lib/node/ring_keeper.ts";
+import { RingKeeper } from "../../lib/node/ring_keeper.ts";
 import type { WriteRequest } from "../../lib/node/storage.ts";
 import { receivedRecord, writeAsk } from "../../lib/node/write_ask.ts";
-import type { Mutation, Store } from "../../lib/ports/store.ts";
 import type { Transport } from "../../lib/ports/transport.ts";
 import {
   type Ask,
@@ -15,8 +13,9 @@ import {
   type Outcome,
 } from "../../lib/wire.ts";
 import type { Host, Tampering } from "./host.ts";
-import { nameByMembers } from "./planted_layouts.ts";
-import { forgetful, TidyKeeper, withoutIdentity } from "./planted_ring.ts";
+import { nameByPlacement } from "./planted_layouts.ts";
+import { restampStrongWrites, stampEnds, withoutAbsent } from "./planted_requests.ts";
+import { forgetful, HastyKeeper, NamelessKeeper, TidyKeeper, withoutIdentity } from "./planted_ring.ts";
 import {
   dropOldDeletions,
   dropWithoutFloor,
@@ -24,6 +23,7 @@ import {
   hideDeletions,
   keepLeftovers,
   lateChunks,
+  lazy,
   showEarly,
   writeBlindly,
 } from "./planted_storage.ts";
@@ -34,6 +34,9 @@ const GROWTH: SwarmOptions = {
   plan: "growBehindBridge",
   workload: { thinkMs: 5, clients: 12, large: 0, keys: manyKeys(150) },
 };
+
+/** Keys that are only used strongly. */
+const STRONG = ["s", "t"];
 
 /** A planted bug, and under which faults it shows. */
 export interface Mutant {
@@ -197,9 +200,34 @@ export const MUTANTS: readonly Mutant[] = [
   }, {
     plan: "returnAfterCollection",
   }),
-  mutant("names layouts by their members alone", "promise 2", { install: nameByMembers }, {
+  mutant("gives a layout that comes back its old name", "promise 2", { install: nameByPlacement }, {
     plan: "leaveAgain",
     workload: { thinkMs: 10, clients: 8, large: 0, keys: manyKeys(300) },
+  }),
+  mutant("stamps the end of an expired value anew", "promise 3", { storage: stampEnds }, {
+    plan: "random",
+    nodes: 3,
+    // Values end early and late, and what ends them is long on its way.
+    faults: ["jumpClock"],
+    faultPauseMs: 400,
+    operatorPauseMs: 60_000,
+    weather: { meanDelayMs: 100, slow: 0 },
+    workload: { thinkMs: 200, clients: 24, large: 0, expiring: 0.5, keys: manyKeys(8), strongKeys: [] },
+  }),
+  mutant("stamps strong writes again", "linearizability of strong operations", {
+    install: restampStrongWrites,
+  }, {
+    plan: "random",
+    faults: ["isolate", "mute", "sever"],
+    faultPauseMs: 100,
+    operatorPauseMs: 60_000,
+    workload: { thinkMs: 10, clients: 8, large: 0, keys: STRONG, strongKeys: STRONG },
+  }),
+  mutant("counts owners that are down as if they were none", "promise 1", { transport: withoutAbsent }, {
+    plan: "random",
+    faults: ["isolate", "mute"],
+    faultPauseMs: 200,
+    operatorPauseMs: 60_000,
   }),
 ];
 
@@ -277,58 +305,6 @@ function restampingRepairs(transport: Transport): Transport {
       return transport.call(address, encodeRequest({ ...request, calls }), options);
     },
   };
-}
-
-/** A store that says "done" at once and writes a little later, as a disk without fsync. */
-function lazy(store: Store, sleep: (ms: number) => Promise<void>): Store {
-  let written: Promise<unknown> = Promise.resolve();
-  const after = async <T>(call: () => Promise<T>): Promise<T> => {
-    await written;
-    return await call();
-  };
-  return {
-    getMany: (keys) => after(() => store.getMany(keys)),
-    async *list(range, options) {
-      await written;
-      yield* store.list(range, options);
-    },
-    close: () => after(() => store.close()),
-    commit(mutations, checks) {
-      if (mutations.some(isClaim)) return after(() => store.commit(mutations, checks));
-      written = written.then(() => sleep(300)).then(() => store.commit(mutations, checks)).catch(() => {});
-      return Promise.resolve(true);
-    },
-  };
-}
-
-function isClaim(mutation: Mutation): boolean {
-  return mutation.key[0] === "claim";
-}
-
-/** Gives all layouts the same name. */
-class NamelessKeeper extends RingKeeper {
-  override get liveName(): string {
-    return this.inRing ? "any" : super.liveName;
-  }
-}
-
-/** Reports to be synced as soon as it hears of a change. */
-class HastyKeeper extends RingKeeper {
-  readonly #address: string;
-
-  constructor(store: StateStore, self: ConstructorParameters<typeof RingKeeper>[1]) {
-    super(store, self);
-    this.#address = self.address;
-  }
-
-  override update(change: (state: RingState) => RingState): Promise<void> {
-    return super.update((before) => {
-      const state = change(before);
-      if (!state.members.has(this.#address)) return state;
-      const { base, newest } = liveLayouts(state);
-      return reportSynced(state, this.#address, { base: base.name, newest: newest.name });
-    });
-  }
 }
 
 /** Has every owner but the first that is asked under a pair of layouts seem to hold just what this node holds. */

@@ -1,6 +1,6 @@
 /** Bugs of how a node keeps to its ring, for `mutants.ts`. */
 import { MemoryDisk, MemoryStore } from "../../lib/adapters/memory_store.ts";
-import type { RingState } from "../../lib/core/membership.ts";
+import { liveLayouts, reportSynced, type RingState } from "../../lib/core/membership.ts";
 import { RingKeeper, type StateStore } from "../../lib/node/ring_keeper.ts";
 import type { Storage } from "../../lib/node/storage.ts";
 
@@ -48,4 +48,30 @@ export async function withoutIdentity(disk: MemoryDisk): Promise<MemoryDisk> {
     if (key[0] !== "state" && key[0] !== "claim") await target.commit([{ kind: "set", key, value }]);
   }
   return kept;
+}
+
+/** Gives all layouts the same name. */
+export class NamelessKeeper extends RingKeeper {
+  override get liveName(): string {
+    return this.inRing ? "any" : super.liveName;
+  }
+}
+
+/** Reports to be synced as soon as it hears of a change. */
+export class HastyKeeper extends RingKeeper {
+  readonly #address: string;
+
+  constructor(store: StateStore, self: ConstructorParameters<typeof RingKeeper>[1]) {
+    super(store, self);
+    this.#address = self.address;
+  }
+
+  override update(change: (state: RingState) => RingState): Promise<void> {
+    return super.update((before) => {
+      const state = change(before);
+      if (!state.members.has(this.#address)) return state;
+      const { base, newest } = liveLayouts(state);
+      return reportSynced(state, this.#address, { base: base.name, newest: newest.name });
+    });
+  }
 }
