@@ -178,7 +178,13 @@ export const MUTANTS: readonly Mutant[] = [
   }),
   mutant("forgets deletions by their age", "promise 5", {
     storage: (storage, host) => dropOldDeletions(storage, () => host.nowMs()),
-  }, { faultPauseMs: 200 }),
+  }, {
+    plan: "random",
+    faults: ["isolate", "sever"],
+    faultPauseMs: 200,
+    operatorPauseMs: 1_000,
+    workload: { thinkMs: 100, clients: 8, large: 0, keys: manyKeys(100), strongKeys: [] },
+  }),
   mutant("merges what it had when it was removed", "promise 5", {
     setAside: withoutIdentity,
     storage: (storage, host) => keepLeftovers(storage, host),

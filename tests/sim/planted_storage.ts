@@ -99,7 +99,9 @@ export function showEarly(storage: Storage, sleep: Sleep): void {
     }
     early.set(request.key, newer(early.get(request.key), request.record)!);
     await sleep(100);
-    return await write.call(storage, request);
+    return await write.call(storage, request).finally(() => {
+      if (early.get(request.key) === request.record) early.delete(request.key);
+    });
   };
   storage.read = async (partition, key) => newer(await read.call(storage, partition, key), early.get(key));
   storage.heads = async (items, options) => {
