@@ -1,7 +1,9 @@
 import { assertEquals } from "@std/assert";
+import { DhtError } from "../../lib/core/errors.ts";
 import { addressOf } from "../../lib/core/layout.ts";
 import { partitionOf } from "../../lib/core/partition.ts";
 import type { Store } from "../../lib/ports/store.ts";
+import { type Call, decodeRequest } from "../../lib/wire.ts";
 import { nodeAt, runningAt, Simulation } from "./simulation.ts";
 import { Workload } from "./workload.ts";
 
@@ -62,5 +64,43 @@ Deno.test("transfer given a write that a previous owner took before it adopted t
     sim.hosts[0]!.crash();
     const read = await workload.get("c1", key, { host: d });
     assertEquals(read?.outcome.kind === "read" ? read.outcome.value : undefined, written.value);
+  });
+});
+
+Deno.test("transfer given a ring of three becomes one of two, then an owner that stays pulls what it had missed", async () => {
+  let missing: string | undefined;
+  const sim = new Simulation({
+    partitions: 4,
+    pauses: { antiEntropyMs: 3_600_000 },
+    tampering: {
+      transport: (transport) => ({
+        call: async (address, message, options) => {
+          const { calls } = decodeRequest(message);
+          const brings = ({ op }: Call) => op === "write" || op === "mergeRecords" || op === "pullRecord";
+          if (address === missing && calls.some(brings)) {
+            throw new DhtError("peer_unreachable", `Cannot reach ${address}: it gets no writes`);
+          }
+          return await transport.call(address, message, options);
+        },
+      }),
+    },
+  });
+  const work = new Workload(sim, { keys: ["a", "b", "c"] });
+  await sim.run(async () => {
+    const [staying, , leaving] = await sim.startRing(3);
+    missing = staying!.address;
+    for (const key of work.keys) {
+      const { outcome } = await work.put("writer", key, { host: leaving! });
+      assertEquals(outcome.kind, "acknowledged", JSON.stringify(outcome));
+    }
+    await leaving!.request((node) => node.leave());
+    await sim.untilSettled(2);
+    // Of two owners a read asks one.
+    const { storage, keeper } = runningAt(staying!);
+    const { partitions } = keeper.state;
+    const heads = await storage.heads(
+      work.keys.map((key) => ({ key, partition: partitionOf(key, partitions) })),
+    );
+    assertEquals(heads.map((head) => head?.kind), ["value", "value", "value"]);
   });
 });

@@ -156,7 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
   }, { plan: "blackout", workload: { thinkMs: 5, clients: 12, large: 0.2, keys: manyKeys(6) } }),
   mutant("shows what is not on the disk yet", "promise 3", {
     storage: (storage, host) => showEarly(storage, (ms) => host.sleep(ms)),
-  }, { plan: "blackout" }),
+  }, { plan: "blackout", workload: { thinkMs: 5, clients: 12, large: 0, keys: ["a", "b"] } }),
   mutant("writes repairs over what has come meanwhile", "promise 3", {
     storage: (storage, host) => writeBlindly(storage, (ms) => host.sleep(ms)),
   }, {
