@@ -140,7 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
     faults: ["sever", "wipe"],
     faultPauseMs: 100,
     operatorPauseMs: 60_000,
-    workload: { thinkMs: 30, clients: 5, keys: manyKeys(16) },
+    workload: { thinkMs: 30, clients: 5, large: 0, keys: manyKeys(60) },
   }),
   mutant("uses an incarnation twice", "promise 3", {
     identity: (identity) => ({ ...identity, incarnation: 1 }),
@@ -175,7 +175,7 @@ export const MUTANTS: readonly Mutant[] = [
   }, { faultPauseMs: 200, operatorPauseMs: 300 }),
   mutant("drops what a change takes from it before others hold it", "promise 2", {
     keeper: (storage, identity) => new TidyKeeper(storage, identity),
-  }),
+  }, { plan: "random", operatorPauseMs: 300 }),
   mutant("forgets deletions by their age", "promise 5", {
     storage: (storage, host) => dropOldDeletions(storage, () => host.nowMs()),
   }, {
