@@ -193,6 +193,8 @@ export interface StatusAnswer extends RingAnswer {
   readonly warnings: readonly string[];
   /** Seconds since every partition of the node was last compared with all its other owners, and made equal. */
   readonly oldestVerifiedSeconds: number;
+  /** Partitions of the node for which that was not done since its start. */
+  readonly unverifiedPartitions: number;
   /** What the node does by itself. */
   readonly background: readonly {
     readonly name: string;

@@ -28,8 +28,11 @@ export function backgroundSection(status: StatusView): Html {
 }
 
 /** How old the oldest comparison of a partition is. */
-function verifiedText({ ring, oldestVerifiedMs }: StatusView): string {
+function verifiedText({ ring, oldestVerifiedMs, unverifiedPartitions }: StatusView): string {
   if (ring.nodes.length < 2) return "No other node to compare with";
+  if (unverifiedPartitions > 0) {
+    return `Not verified since this node started: ${countText(unverifiedPartitions)} partitions`;
+  }
   return oldestVerifiedMs < 1000
     ? "All partitions verified just now"
     : `All partitions verified within ${spanText(oldestVerifiedMs)}`;

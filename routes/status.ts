@@ -81,6 +81,7 @@ function statusAnswer(status: StatusView, version: string): StatusAnswer {
     notes: status.notes,
     warnings: status.warnings,
     oldestVerifiedSeconds: status.oldestVerifiedMs / 1000,
+    unverifiedPartitions: status.unverifiedPartitions,
     background: status.background.map(({ error, completedMs, ...view }) => ({
       ...view,
       error: error ?? null,

@@ -219,6 +219,12 @@ function taskState(task: StatusAnswer["background"][number]): string {
   return task.completed === null ? "nothing yet" : `done ${momentText(task.completed)}`;
 }
 
+function verifiedText({ oldestVerifiedSeconds, unverifiedPartitions }: StatusAnswer): string {
+  return unverifiedPartitions > 0
+    ? `${countText(unverifiedPartitions, "partition")} not verified since this node started`
+    : `every partition verified within ${spanText(oldestVerifiedSeconds)}`;
+}
+
 /** The facts of a status, in two columns. */
 function statusLines(answer: StatusAnswer): string[] {
   const counted = answer.countsComplete ? "" : " or more: not every partition could be counted";
@@ -228,7 +234,7 @@ function statusLines(answer: StatusAnswer): string[] {
     ["ring", ringText(answer)],
     ["keys", `${countText(answer.keys, "key")}, ${bytesText(answer.bytes)}${counted}`],
     ["here", `${countText(answer.localKeys, "key")}, ${bytesText(answer.localBytes)}`],
-    ["data", `every partition verified within ${spanText(answer.oldestVerifiedSeconds)}`],
+    ["data", verifiedText(answer)],
     ...answer.notes.map((note): [string, string] => ["well", note]),
     ...answer.warnings.map((warning): [string, string] => ["note", warning]),
   ];

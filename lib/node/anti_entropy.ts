@@ -77,6 +77,14 @@ export class AntiEntropy {
     return oldest === undefined ? 0 : clock.monotonicMs() - oldest;
   }
 
+  /** Partitions of this node that were never verified since its start. */
+  get unverifiedPartitions(): number {
+    const { keeper } = this.#deps;
+    if (!keeper.inRing) return 0;
+    const owned = ownedBy(keeper.live, keeper.selfId, keeper.state.partitions);
+    return owned.filter((partition) => !this.#verified.has(partition)).length;
+  }
+
   async #runRound(): Promise<void> {
     const { keeper, background, clock, log } = this.#deps;
     if (!keeper.inRing) return;
@@ -161,6 +169,11 @@ class VerifiedPartitions {
   /** Notes partitions that were equal at some moment after `atMs`; what is not owned any more is forgotten. */
   note(partitions: readonly number[], atMs: number): void {
     for (const partition of partitions) this.#verifiedMs.set(partition, atMs);
+  }
+
+  /** Whether it was since the start. */
+  has(partition: number): boolean {
+    return this.#verifiedMs.has(partition);
   }
 
   oldestMs(partitions: readonly number[]): number | undefined {

@@ -209,6 +209,8 @@ export interface StatusView {
   readonly background: readonly BackgroundView[];
   /** Time since every partition of this node was last compared with all its other owners, and made equal. */
   readonly oldestVerifiedMs: number;
+  /** Partitions of this node for which that was not done since its start. */
+  readonly unverifiedPartitions: number;
 }
 
 /** A number that only rises, or a gauge, by its Prometheus name (without the `mydht_` prefix) and label values. */

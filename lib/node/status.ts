@@ -102,6 +102,7 @@ export class StatusService {
       warnings: [...this.#warnings.warnings(facts), ...this.#deps.clockSkew.warnings(ring.nodes.length)],
       background: Object.values(this.#deps.background).map((task) => task.view),
       oldestVerifiedMs: this.#deps.antiEntropy.oldestVerifiedMs,
+      unverifiedPartitions: this.#deps.antiEntropy.unverifiedPartitions,
     };
   }
 

@@ -80,6 +80,7 @@ const STATUS: StatusAnswer = {
   notes: [],
   warnings: ["localhost:50141 does not answer"],
   oldestVerifiedSeconds: 75,
+  unverifiedPartitions: 0,
   background: [
     {
       name: "hints",

@@ -54,3 +54,10 @@ Deno.test("background section, then it says how long ago the last partition was 
   const page = await (await new Api().send("GET", "/", { headers: { accept: "text/html" } })).text();
   assertStringIncludes(page, "All partitions verified within 1 minute");
 });
+
+Deno.test("background section given partitions that were never compared, then it does not say that they were", async () => {
+  const api = new Api();
+  api.node.unverifiedPartitions = 12_441;
+  const page = await (await api.send("GET", "/", { headers: { accept: "text/html" } })).text();
+  assertStringIncludes(page, "Not verified since this node started: 12,441 partitions");
+});

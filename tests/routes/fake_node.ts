@@ -50,6 +50,7 @@ export class FakeNode implements NodeService {
   notes: string[] = [];
   background: BackgroundView[] = [];
   change: ChangeView | undefined;
+  unverifiedPartitions = 0;
   health: Health = {
     unreadable: 0,
     unwritable: 0,
@@ -171,6 +172,7 @@ export class FakeNode implements NodeService {
         ...(this.change === undefined ? {} : { change: this.change }),
         background: this.background,
         oldestVerifiedMs: 61_000,
+        unverifiedPartitions: this.unverifiedPartitions,
       };
     });
   }
