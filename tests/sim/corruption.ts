@@ -21,7 +21,8 @@ export async function corrupt(
   { sim, random }: { readonly sim: Simulation; readonly random: SeededRandom },
   host: Host,
 ): Promise<void> {
-  if (!await flushed(host)) return;
+  // A node that has left meanwhile mends nothing any more, and its disk may come back in another's machine.
+  if (!await flushed(host) || !host.ready) return;
   const records = entriesBelow(host.disk, ["record"]);
   if (records.length === 0) return;
   const record = random.pick(records);
