@@ -171,6 +171,8 @@ export interface StatusAnswer extends RingAnswer {
   readonly bytes: number;
   readonly countsComplete: boolean;
   readonly localKeys: number;
+  /** False while the node still counts what it holds, as for some seconds after a start. */
+  readonly localComplete: boolean;
   readonly localBytes: number;
   /** How far the open change of the ring is; null while nothing changes. */
   readonly change: ChangeAnswer | null;

@@ -75,6 +75,7 @@ function statusAnswer(status: StatusView, version: string): StatusAnswer {
     bytes: status.ringBytes,
     countsComplete: status.countsComplete,
     localKeys: status.localKeys,
+    localComplete: status.localComplete,
     localBytes: status.localBytes,
     change: status.change ?? null,
     health: healthAnswer(status.health),

@@ -120,7 +120,11 @@ function facts(status: StatusView): Html {
 ${fact("Keys", countText(status.ringKeys) + more, "in the whole ring")}
 ${fact("Total size", sizeText(status.ringBytes) + more, plural(status.ringBytes, "byte") + more)}
 ${fact("Replicas", countText(ring.replicas), replicasNote(ring))}
-${fact("On this node", plural(status.localKeys, "key"), sizeText(status.localBytes))}
+${
+    status.localComplete
+      ? fact("On this node", plural(status.localKeys, "key"), sizeText(status.localBytes))
+      : fact("On this node", "counting", "as it does after a start")
+  }
 </dl>`;
 }
 

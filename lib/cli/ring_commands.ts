@@ -219,6 +219,12 @@ function taskState(task: StatusAnswer["background"][number]): string {
   return task.completed === null ? "nothing yet" : `done ${momentText(task.completed)}`;
 }
 
+function hereText({ localKeys, localBytes, localComplete }: StatusAnswer): string {
+  return localComplete
+    ? `${countText(localKeys, "key")}, ${bytesText(localBytes)}`
+    : "still counting, as it does after a start";
+}
+
 function verifiedText({ oldestVerifiedSeconds, unverifiedPartitions }: StatusAnswer): string {
   return unverifiedPartitions > 0
     ? `${countText(unverifiedPartitions, "partition")} not verified since this node started`
@@ -233,7 +239,7 @@ function statusLines(answer: StatusAnswer): string[] {
     ["page", `http://${answer.self}/`],
     ["ring", ringText(answer)],
     ["keys", `${countText(answer.keys, "key")}, ${bytesText(answer.bytes)}${counted}`],
-    ["here", `${countText(answer.localKeys, "key")}, ${bytesText(answer.localBytes)}`],
+    ["here", hereText(answer)],
     ["data", verifiedText(answer)],
     ...answer.notes.map((note): [string, string] => ["well", note]),
     ...answer.warnings.map((warning): [string, string] => ["note", warning]),

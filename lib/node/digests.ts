@@ -1,12 +1,13 @@
 import { Fingerprint } from "../core/fingerprint.ts";
 import { headOf, type RecordHead } from "../core/record.ts";
-import type { StoreRange } from "../ports/store.ts";
+import type { StoreEntry, StoreRange } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import { countOf, isDamage, textOf } from "./entries.ts";
 import type { DamageList } from "./damage.ts";
 import type { Held, TableEntry } from "./memory_table.ts";
 import type { Overlay } from "./overlay.ts";
 import { decodeRecordEntry } from "./record_entry.ts";
+import type { Yielding } from "./yielding.ts";
 
 /** What a node holds of a partition, in a few bytes. */
 export interface PartitionDigest {
@@ -29,9 +30,13 @@ export interface DigestSource {
   readonly damage: DamageList;
   /** Puts all that was committed before in the records' own entries, of one partition or of all; gives what cannot be. */
   settle(partition?: number): Promise<Overlay>;
+  /** Has requests go before a scan: of all that is held, as after a start, one takes many seconds. */
+  readonly bulk: Pick<Yielding, "run">;
 }
 
 const HASH_WORDS = 4;
+/** Entries that a scan looks at before it lets requests go on: a few milliseconds of work. */
+const ENTRIES_PER_PIECE = 500;
 
 /** What stands for a kind in a hash: two nodes must agree. */
 const KIND_NUMBERS = { value: 0, tombstone: 1, expired: 2 } as const;
@@ -139,7 +144,25 @@ export class Digests {
       if (this.#source.damage.has(key)) sumOf(sums, partition).countDamaged(1);
       else sumOf(sums, partition).add(key, held.head, 1);
     }
-    for await (const { key, value } of this.#source.store.list(range)) {
+    const entries = this.#source.store.list(range);
+    try {
+      while (await this.#source.bulk.run(() => this.#scanPiece(entries, overlay, sums)));
+    } finally {
+      await entries.return?.();
+    }
+    return sums;
+  }
+
+  /** Adds some entries to the sums. Resolves to whether there may be more. */
+  async #scanPiece(
+    entries: AsyncIterator<StoreEntry>,
+    overlay: Overlay,
+    sums: Map<number, DigestSum>,
+  ): Promise<boolean> {
+    for (let i = 0; i < ENTRIES_PER_PIECE; i++) {
+      const next = await entries.next();
+      if (next.done === true) return false;
+      const { key, value } = next.value;
       const partition = countOf(key[1]);
       const name = textOf(key[2]);
       if (overlay.has(name)) continue;
@@ -149,7 +172,7 @@ export class Digests {
       if (head === undefined || this.#source.damage.has(name)) sum.countDamaged(1);
       else sum.add(name, head, 1);
     }
-    return sums;
+    return true;
   }
 }
 

@@ -143,6 +143,7 @@ export class DhtNode implements NodeService {
     if (record === "unknown") return record;
     // Another owner may have what this one has missed.
     if (record === undefined) return consistency === "one" ? "unknown" : undefined;
+    storage.served++;
     return values.found(place, this.#unlessDue({ record, source: selfId, holders: [selfId], live }));
   }
 

@@ -2,7 +2,9 @@ import { DhtError } from "../core/errors.ts";
 import type { Version } from "../core/hlc.ts";
 import { addressOf } from "../core/layout.ts";
 import type { Answer, Ask, Handlers } from "../wire.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { PartitionTrees } from "./partition_trees.ts";
+import { COUNTING_MS, promptly } from "./promptly.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 import type { Yielding } from "./yielding.ts";
@@ -17,6 +19,7 @@ export interface PartitionHandlerDeps {
   readonly storage: Storage;
   readonly keeper: RingKeeper;
   readonly trees: PartitionTrees;
+  readonly clock: Clock;
 }
 
 /** What a node answers about whole partitions: what is in them, and which deletions it may forget. */
@@ -101,8 +104,10 @@ async function countPrimary(
   down: ReadonlySet<string>,
 ): Promise<Answer<"counts">> {
   const { live, state, selfId } = deps.keeper;
-  const digests = await deps.storage.digests();
+  const digests = await promptly(deps.clock, COUNTING_MS, deps.storage.digests());
   const counts = { partitions: 0, values: 0, valueBytes: 0 };
+  // Nothing is counted yet, and the asker sees that partitions are missing from the sum.
+  if (digests === undefined) return counts;
   for (let partition = 0; partition < state.partitions; partition++) {
     // The base's owners have all the data; the newest's may still be pulling it.
     const first = live.base.owners(partition).find((owner) => !down.has(addressOf(owner)));

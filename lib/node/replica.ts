@@ -42,11 +42,10 @@ export interface ReplicaDeps extends RecordHandlerDeps, PartitionHandlerDeps {
 export class Replica implements LocalReplica {
   readonly #deps: ReplicaDeps;
   readonly #handlers: Handlers;
-  #requests = 0;
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
-    const yielding = new Yielding(deps.clock, () => this.#requests);
+    const yielding = new Yielding(deps.clock, () => deps.storage.served);
     this.#handlers = {
       ...recordHandlers(deps),
       ...chunkHandlers(deps),
@@ -67,7 +66,7 @@ export class Replica implements LocalReplica {
     // Checked in the same turn in which the operation is queued: a layout adopted later finds it committed.
     const refusal = this.#layoutRefusal(live, [call]);
     if (refusal !== undefined) return Promise.reject(refusal);
-    if (OF_REQUESTS.has(call.op)) this.#requests++;
+    if (OF_REQUESTS.has(call.op)) this.#deps.storage.served++;
     const handler = this.#handlers[call.op] as (ask: unknown) => Promise<unknown>;
     return handler(call.ask);
   }

@@ -196,6 +196,8 @@ export interface StatusView {
   readonly countsComplete: boolean;
   /** Keys with a value, and their bytes, that this node holds. */
   readonly localKeys: number;
+  /** False while this node still counts what it holds, as for some seconds after a start. */
+  readonly localComplete: boolean;
   readonly localBytes: number;
   /** How far the open change of layout is; absent while nothing changes. */
   readonly change?: ChangeView;

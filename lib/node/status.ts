@@ -9,6 +9,7 @@ import type { ClockSkew } from "./clock_skew.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Joining } from "./joining.ts";
 import type { Peers } from "./peers.ts";
+import { COUNTING_MS, promptly } from "./promptly.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { ChangeView, NodeView, RingView, StatusView } from "./service.ts";
 import type { Storage } from "./storage.ts";
@@ -74,7 +75,7 @@ export class StatusService {
     const { storage, clock, version } = this.#deps;
     const ring = this.ring();
     const [digests, counts, change, room] = await Promise.all([
-      storage.digests(),
+      promptly(clock, COUNTING_MS, storage.digests()),
       this.#ringCounts(),
       this.#deps.progress.ring(),
       this.#deps.lookAtDisk(),
@@ -82,7 +83,7 @@ export class StatusService {
     const facts = this.#facts(ring, change, room);
     let localKeys = 0;
     let localBytes = 0;
-    for (const digest of digests.values()) {
+    for (const digest of digests?.values() ?? []) {
       localKeys += digest.values;
       localBytes += digest.valueBytes;
     }
@@ -96,6 +97,7 @@ export class StatusService {
       countsComplete: counts.complete,
       localKeys,
       localBytes,
+      localComplete: digests !== undefined,
       ...(change === undefined ? {} : { change }),
       health: this.#warnings.health(facts),
       notes: [...this.#warnings.notes(facts), ...this.#deps.notes],

@@ -36,6 +36,7 @@ import {
   type WriteOutcome,
   type WriteRequest,
 } from "./write_change.ts";
+import { Yielding } from "./yielding.ts";
 
 export type { PartitionDigest } from "./digests.ts";
 export type { Place } from "./damage.ts";
@@ -89,6 +90,8 @@ export class Storage {
   readonly #applier: Applier;
   readonly #digests: Digests;
   readonly #damage: FoundDamage;
+  /** Requests answered so far, counted by who answers them: scans make room while they come. */
+  served = 0;
   /** Values in chunks. */
   readonly blobs: Blobs;
   /** Deletions, and the floors that remain of them. */
@@ -123,7 +126,8 @@ export class Storage {
     });
     this.#reader = new RecordReader(store, this.#tables, damage);
     this.#index = new IndexReader(store, this.#tables, this.#reader);
-    this.#digests = new Digests({ store, damage, settle: (partition) => this.#settle(partition) });
+    const bulk = new Yielding(deps.clock, () => this.served);
+    this.#digests = new Digests({ store, damage, bulk, settle: (partition) => this.#settle(partition) });
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
       changed: (entry, before) => {

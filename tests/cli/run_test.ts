@@ -66,6 +66,7 @@ const STATUS: StatusAnswer = {
   bytes: 1_500_000,
   countsComplete: true,
   localKeys: 2,
+  localComplete: true,
   localBytes: 20,
   change: null,
   health: {

@@ -51,6 +51,7 @@ export class FakeNode implements NodeService {
   background: BackgroundView[] = [];
   change: ChangeView | undefined;
   unverifiedPartitions = 0;
+  localComplete = true;
   health: Health = {
     unreadable: 0,
     unwritable: 0,
@@ -165,6 +166,7 @@ export class FakeNode implements NodeService {
         ringBytes: bytes,
         countsComplete: this.nodes.every((node) => node.reachable),
         localKeys: this.held.size,
+        localComplete: this.localComplete,
         localBytes: bytes,
         warnings: this.warnings,
         notes: this.notes,

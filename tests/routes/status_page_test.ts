@@ -287,3 +287,10 @@ Deno.test("status page given a key stamped ahead of the clock, then says so", as
   api.node.nowMs -= 7_200_000;
   assertStringIncludes(await page(api), "2 hours ahead");
 });
+
+Deno.test("status page given a node that counts yet what it holds, then it says that, and no number", async () => {
+  const api = new Api();
+  api.node.localComplete = false;
+  const page = await (await api.send("GET", "/", { headers: { accept: "text/html" } })).text();
+  assertStringIncludes(page, '<dt>On this node</dt><dd class="value">counting</dd>');
+});
