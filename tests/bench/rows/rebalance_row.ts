@@ -18,6 +18,8 @@ const FILES_AT_ONCE = 2;
 const JOINED_MS = 1_800_000;
 const QUICK_JOINED_MS = 40_000;
 const LOOK_MS = 250;
+/** Tasks that bring records to another node; each byte is counted by the one that asked for it, or gave it. */
+const MOVING: readonly string[] = ["transfer", "hints", "anti-entropy"];
 
 /** What a join costs those who use the ring meanwhile. */
 export const REBALANCE_ROW: Row = {
@@ -87,7 +89,7 @@ async function runRebalance(context: RowContext): Promise<RowResult> {
       `Moved at ${(moved / 1e6 / seconds).toFixed(1)} MB/s; the throttle is ${
         DEFAULT_RATES.transfer / MIB
       } MiB/s at each node that fetches.`,
-      "Ideal is what GET /plan said before; moved is what the nodes' transfer tasks count.",
+      "Ideal is what GET /plan said before; moved is what transfer, hints and anti-entropy count meanwhile.",
       await readBackSentence(ring, drawKeys(keys, keyName)),
     ],
   };
@@ -99,6 +101,7 @@ async function join(context: RowContext, ring: OurRing, loadOnce: () => Promise<
   const plan: PlanAnswer = JSON.parse(
     (await ring.nodes[0]!.request(`/plan?change=join&node=localhost:${port}`)).text,
   );
+  const before = await movedBytes(ring.nodes);
   const beganMs = performance.now();
   const nodes = [...ring.nodes, await ring.add(arena, port)];
   const watch = new Watch(nodes, quick ? QUICK_JOINED_MS : JOINED_MS);
@@ -109,10 +112,14 @@ async function join(context: RowContext, ring: OurRing, loadOnce: () => Promise<
   }
   const isSynced = await watch.synced;
   const seconds = (watch.overMs - beganMs) / 1000;
-  const statuses = await Promise.all(nodes.map((node) => node.status()));
-  const moved = statuses.flatMap(({ background }) => background).filter(({ name }) => name === "transfer")
-    .reduce((sum, { bytes }) => sum + bytes, 0);
+  const moved = await movedBytes(nodes) - before;
   return { ideal: plan.total.bytes, moved, seconds, during, isSynced };
+}
+
+async function movedBytes(nodes: readonly TestNode[]): Promise<number> {
+  const statuses = await Promise.all(nodes.map((node) => node.status()));
+  return statuses.flatMap(({ background }) => background).filter(({ name }) => MOVING.includes(name))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Looks at nodes until all of them see the same ring of all of them, with nothing left to fetch; or for too long. */
