@@ -142,7 +142,7 @@ const SAMPLES: Samples = {
   },
   collectTombstones: { asks: [{ partition: 1, tombstones: [] }], answers: [{ removed: 2 }] },
   tree: {
-    asks: [{ owner: "a:1/s", level: 2, nodes: [0, 3], canWait: true }],
+    asks: [{ owner: "a:1/s", level: 2, nodes: [0, 3], comparing: "by itself" }],
     answers: [{ hashes: ["", "ff"] }],
   },
   counts: { asks: [{ down: ["a:1"] }], answers: [{ partitions: 4, values: 2, valueBytes: 3 }] },

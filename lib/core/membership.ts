@@ -239,9 +239,12 @@ export function raiseIncarnation(ring: RingState, address: string, incarnation: 
 /** Members whose report the open change of layout still waits for; none while nothing changes. */
 export function unsyncedMembers(ring: RingState, live: LiveLayouts): Member[] {
   if (!isChanging(live)) return [];
-  return participants(ring, live).filter(({ report }) =>
-    report.base !== live.base.name || report.newest !== live.newest.name
-  );
+  return participants(ring, live).filter((member) => !hasReported(member, live));
+}
+
+/** Whether a member has said that it holds its share of the newest of these layouts, relying on the base of them. */
+export function hasReported({ report }: Member, live: LiveLayouts): boolean {
+  return report.base === live.base.name && report.newest === live.newest.name;
 }
 
 /** The store a member's votes count for. */

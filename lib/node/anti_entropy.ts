@@ -4,6 +4,7 @@ import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { Background } from "./background.ts";
 import { type BalanceDeps, compareShared, isPutOff } from "./balance.ts";
+import { comparableOwners } from "./comparable.ts";
 import { isLayoutMismatch } from "./layout_mismatch.ts";
 import { aboutMs, inRounds, type Pauses } from "./pauses.ts";
 import { emptyTask } from "./tasks.ts";
@@ -91,9 +92,9 @@ export class AntiEntropy {
     const task = background["anti-entropy"];
     const { live } = keeper;
     const beganMs = clock.monotonicMs();
-    const shares = sharesOf(live, keeper.selfId, keeper.state.partitions);
+    const { shares, left } = sharesOf(keeper);
     const counts = emptyTask();
-    const unverified = new Set<number>();
+    const unverified = new Set(left);
     task.begin([...shares.values()].reduce((sum, partitions) => sum + partitions.length, 0));
     try {
       for (const [peer, partitions] of this.#shuffled(shares)) {
@@ -135,7 +136,7 @@ export class AntiEntropy {
       const differed = await compareShared(
         this.#deps,
         { peer, live },
-        { task: mine, signal: this.#signal, pace, settle },
+        { task: mine, signal: this.#signal, comparing: "by itself", pace, settle },
       );
       if (mine.failed > 0) task.fail(`${addressOf(peer)}: ${mine.error}`);
       return mine.failed > 0 ? differed : [];
@@ -194,18 +195,28 @@ function ownedBy(live: LiveLayouts, owner: OwnerId, partitions: number): number[
   return owned;
 }
 
-/** The partitions that this node shares with each other owner of any. */
-function sharesOf({ newest }: LiveLayouts, self: OwnerId, partitions: number): Map<OwnerId, number[]> {
+/** What a node is to compare by itself. */
+interface Shares {
+  /** The partitions in which this node and each other owner of any are compared. */
+  readonly shares: ReadonlyMap<OwnerId, readonly number[]>;
+  /** Those of this node in which it is not compared with all the others: they are not verified by a round. */
+  readonly left: readonly number[];
+}
+
+function sharesOf({ live, selfId, state }: BalanceDeps["keeper"]): Shares {
+  const isComparable = comparableOwners(state, live, "by itself");
   const shares = new Map<OwnerId, number[]>();
-  for (let partition = 0; partition < partitions; partition++) {
-    const owners = newest.owners(partition);
-    if (!owners.includes(self)) continue;
+  const left: number[] = [];
+  for (const partition of ownedBy(live, selfId, state.partitions)) {
+    const owners = live.newest.owners(partition);
+    if (!owners.every((owner) => isComparable(partition, owner))) left.push(partition);
+    if (!isComparable(partition, selfId)) continue;
     for (const owner of owners) {
-      if (owner === self) continue;
+      if (owner === selfId || !isComparable(partition, owner)) continue;
       const share = shares.get(owner);
       if (share === undefined) shares.set(owner, [partition]);
       else share.push(partition);
     }
   }
-  return shares;
+  return { shares, left };
 }

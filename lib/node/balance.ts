@@ -3,6 +3,7 @@ import { DhtError } from "../core/errors.ts";
 import { compareOptionalVersions, type Version } from "../core/hlc.ts";
 import { compareHeads, type RecordHead } from "../core/record.ts";
 import type { Pace } from "./background.ts";
+import { comparableOwners, type Comparing } from "./comparable.ts";
 import type { Exchange } from "./exchange.ts";
 import { isLayoutMismatch, layoutsChanged } from "./layout_mismatch.ts";
 import type { PartitionTrees } from "./partition_trees.ts";
@@ -28,12 +29,16 @@ export interface BalanceDeps {
   readonly trees: PartitionTrees;
 }
 
+/** What every run reports to, and is ended by. */
+type PurgeScope = Pick<BalanceScope, "task" | "signal">;
+
 /** Options of one run. */
 export interface BalanceScope {
   readonly task: Task;
   readonly signal: AbortSignal;
   /** Only with this node; with all others where absent. */
   readonly peer?: string;
+  readonly comparing: Comparing;
   /** Keeps it to a rate; what a user asks for has none. */
   readonly pace?: Pace;
   /** Awaited before what differs is looked at again and exchanged: what was on its way has arrived then. */
@@ -89,16 +94,15 @@ interface Pair {
 export async function compareShared(
   deps: BalanceDeps,
   { peer, live }: Pair,
-  { task, signal, pace, settle }: BalanceScope,
+  { task, signal, comparing, pace, settle }: BalanceScope,
 ): Promise<readonly number[]> {
-  const tree = await deps.trees.with(peer, live);
+  const tree = await deps.trees.with(peer, live, comparing);
   const partitions = await tree.differing(async (level, nodes) => {
-    // What a user asks for keeps to no rate, and does not wait.
-    const ask = { owner: deps.keeper.selfId, level, nodes: [...nodes], canWait: pace !== undefined };
+    const ask = { owner: deps.keeper.selfId, level, nodes: [...nodes], comparing };
     const options = { lane: "own", timeoutMs: TREE_TIMEOUT_MS, signal } as const;
     return (await deps.peers.ask(peer, live, "tree", ask, options)).hashes;
   });
-  await countEqual(deps, { peer, live }, partitions, task);
+  await countEqual(deps, { peer, live }, partitions, { task, comparing });
   if (partitions.length === 0) return partitions;
   await settle?.();
   const scope = { peer, live, partitions, signal, task, ...(pace === undefined ? {} : { pace }) };
@@ -112,13 +116,14 @@ async function countEqual(
   deps: BalanceDeps,
   { peer, live }: Pair,
   differing: readonly number[],
-  task: Task,
+  { task, comparing }: Pick<BalanceScope, "task" | "comparing">,
 ): Promise<void> {
+  const { keeper } = deps;
+  const isComparable = comparableOwners(keeper.state, live, comparing);
   const skipped = new Set(differing);
   for (const [partition, { records }] of await deps.storage.digests()) {
-    const owners = live.newest.owners(partition);
-    if (skipped.has(partition) || !owners.includes(peer) || !owners.includes(deps.keeper.selfId)) continue;
-    task.compared += records;
+    if (skipped.has(partition)) continue;
+    if (isComparable(partition, peer) && isComparable(partition, keeper.selfId)) task.compared += records;
   }
 }
 
@@ -126,12 +131,14 @@ async function countEqual(
 async function pushStrays(
   deps: BalanceDeps,
   { peer, live }: Pair,
-  { task, signal, pace }: BalanceScope,
+  { task, signal, comparing, pace }: BalanceScope,
 ): Promise<void> {
-  const partitions = [...(await deps.storage.digests()).keys()].filter((partition) => {
-    const owners = live.newest.owners(partition);
-    return owners.includes(peer) && !owners.includes(deps.keeper.selfId);
-  });
+  const { keeper, storage } = deps;
+  const digests = await storage.digests();
+  const isComparable = comparableOwners(keeper.state, live, comparing);
+  const partitions = [...digests.keys()].filter((partition) =>
+    isComparable(partition, peer) && !live.newest.owners(partition).includes(keeper.selfId)
+  );
   if (partitions.length === 0) return;
   await deps.exchange.push({ peer, live, partitions, signal, task, ...(pace === undefined ? {} : { pace }) });
 }
@@ -140,7 +147,7 @@ async function pushStrays(
  * Drops what this node holds of partitions that are not its own in any live
  * layout; and of that only what every owner of the key holds at that version or a newer one, or has seen deleted.
  */
-export function purge(deps: BalanceDeps, scope: BalanceScope): Promise<void> {
+export function purge(deps: BalanceDeps, scope: PurgeScope): Promise<void> {
   return underOneLayout(deps, scope, async (live) => {
     for (const partition of (await deps.storage.digests()).keys()) {
       const owners = liveOwners(live, partition);
@@ -154,7 +161,7 @@ async function purgePartition(
   live: LiveLayouts,
   partition: number,
   owners: readonly OwnerId[],
-  { task, signal }: BalanceScope,
+  { task, signal }: PurgeScope,
 ): Promise<void> {
   let after: string | undefined;
   do {
@@ -232,7 +239,7 @@ function isNeedless(head: RecordHead, owners: readonly AtOwner[]): boolean {
 /** Runs `work` under one pair of live layouts from beginning to end, anew if they change. */
 async function underOneLayout(
   deps: BalanceDeps,
-  scope: BalanceScope,
+  { signal }: PurgeScope,
   work: (live: LiveLayouts) => Promise<void>,
 ): Promise<void> {
   for (let restart = 0;; restart++) {
@@ -240,7 +247,7 @@ async function underOneLayout(
       return await work(deps.keeper.live);
     } catch (error) {
       if (!isLayoutMismatch(error) || restart === MAX_RESTARTS) throw error;
-      await deps.peers.pause(RESTART_MS, scope.signal);
+      await deps.peers.pause(RESTART_MS, signal);
     }
   }
 }

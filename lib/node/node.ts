@@ -235,7 +235,10 @@ export class DhtNode implements NodeService {
   async balance(): Promise<TaskView> {
     this.#assertInRing();
     const { signal } = this.#stopping;
-    return this.#services.tasks.start("balance", (task) => balanceRing(this.#services, { task, signal }));
+    return this.#services.tasks.start(
+      "balance",
+      (task) => balanceRing(this.#services, { task, signal, comparing: "as asked" }),
+    );
   }
 
   // deno-lint-ignore require-await -- what it throws rejects

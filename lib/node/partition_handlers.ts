@@ -85,11 +85,11 @@ async function digestsOf(
 }
 
 async function treeHashes(deps: PartitionHandlerDeps, ask: Ask<"tree">): Promise<Answer<"tree">> {
-  if (ask.canWait && deps.trees.isBehind) {
+  if (ask.comparing === "by itself" && deps.trees.isBehind) {
     const node = deps.keeper.self.address;
     throw new DhtError("overloaded", `Cannot compare with ${node} yet: it fetches what it missed`, { node });
   }
-  const tree = await deps.trees.with(ask.owner, deps.keeper.live);
+  const tree = await deps.trees.with(ask.owner, deps.keeper.live, ask.comparing);
   try {
     return { hashes: tree.hashes(ask.level, ask.nodes) };
   } catch (error) {

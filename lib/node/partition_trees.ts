@@ -1,5 +1,6 @@
 import { DigestTree } from "../core/digest_tree.ts";
 import type { LiveLayouts, OwnerId } from "../core/layout.ts";
+import { comparableOwners, type Comparing } from "./comparable.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { PartitionDigest, Storage } from "./storage.ts";
 
@@ -18,8 +19,8 @@ interface Kept {
 }
 
 /**
- * The hash trees this node compares with its peers: one for each, over the partitions that both own in the newest
- * layout. Partitions they do not share count as empty.
+ * The hash trees this node compares with its peers: one for each, over the partitions in which both are to be
+ * compared, see `comparableOwners`. Others count as empty.
  */
 export class PartitionTrees {
   /** Whether this node was away, and fetches what it missed by itself: who compares meanwhile would send it twice. */
@@ -32,9 +33,9 @@ export class PartitionTrees {
   }
 
   /** The tree for one peer, of all that this node held when it was asked for. */
-  async with(peer: OwnerId, live: LiveLayouts): Promise<DigestTree> {
+  async with(peer: OwnerId, live: LiveLayouts, comparing: Comparing): Promise<DigestTree> {
     const digests = await this.#sources.storage.digests();
-    const leaves = this.#leaves(peer, live, digests);
+    const leaves = this.#leaves(peer, comparableOwners(this.#sources.keeper.state, live, comparing), digests);
     const kept = this.#kept.get(peer);
     this.#kept.delete(peer);
     const tree = kept !== undefined && areEqual(kept.leaves, leaves) ? kept.tree : new DigestTree(leaves);
@@ -45,18 +46,16 @@ export class PartitionTrees {
 
   #leaves(
     peer: OwnerId,
-    { newest }: LiveLayouts,
+    isComparable: ReturnType<typeof comparableOwners>,
     digests: ReadonlyMap<number, PartitionDigest>,
   ): string[] {
     const { state, selfId } = this.#sources.keeper;
     const leaves = new Array<string>(state.partitions).fill("");
     for (const [partition, { hash, damaged }] of digests) {
       if (partition >= state.partitions) continue;
-      const owners = newest.owners(partition);
-      if (owners.includes(peer) && owners.includes(selfId)) {
-        // Two that hold the same beside what is damaged are not known to be equal.
-        leaves[partition] = damaged > 0 ? `${hash} and ${damaged} damaged at ${selfId}` : hash;
-      }
+      if (!isComparable(partition, peer) || !isComparable(partition, selfId)) continue;
+      // Two that hold the same beside what is damaged are not known to be equal.
+      leaves[partition] = damaged > 0 ? `${hash} and ${damaged} damaged at ${selfId}` : hash;
     }
     return leaves;
   }

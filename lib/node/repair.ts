@@ -68,7 +68,8 @@ export class Repair {
       const task = emptyTask();
       let isPutOff = false;
       const putOff = () => void (isPutOff = true);
-      const scope = { task, signal: this.#signal, pace, putOff, ...(peer === undefined ? {} : { peer }) };
+      const base = { task, signal: this.#signal, comparing: "by itself", pace, putOff } as const;
+      const scope = { ...base, ...(peer === undefined ? {} : { peer }) };
       await balance(this.#deps, scope).catch((error) => noteFailure(task, error));
       tried?.();
       if (this.#signal.aborted) return;

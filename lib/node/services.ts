@@ -116,7 +116,8 @@ function answeringOthers(shared: Shared, { joining, membership, progress, gossip
     hasEntered: () => joining.hasEntered,
     admit: (joiner) => membership.admit(joiner),
     welcome: (ring) => joining.welcome(ring),
-    startBalance: (id) => void tasks.start("balance", (task) => balance(shared, { task, signal }), id),
+    startBalance: (id) =>
+      void tasks.start("balance", (task) => balance(shared, { task, signal, comparing: "as asked" }), id),
     foreignRing: (ringId) => joining.noteForeignRing(ringId),
     heardFrom: (address) => gossip.heardFrom(address),
   });

@@ -7,7 +7,7 @@ import {
   ownsInBase,
   sameOwners,
 } from "../core/layout.ts";
-import { isGone, reportSynced } from "../core/membership.ts";
+import { hasReported, isGone, reportSynced } from "../core/membership.ts";
 import { readQuorum } from "../core/quorum.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -77,9 +77,8 @@ export class Transfer {
 
   /** Whether this node has yet to report that it holds its share. */
   #outstanding(live: LiveLayouts): boolean {
-    const report = this.#deps.keeper.selfMember?.report;
-    return isChanging(live) && report !== undefined &&
-      (report.base !== live.base.name || report.newest !== live.newest.name);
+    const { selfMember } = this.#deps.keeper;
+    return isChanging(live) && selfMember !== undefined && !hasReported(selfMember, live);
   }
 
   async #synchronise(live: LiveLayouts, signal: AbortSignal): Promise<void> {

@@ -49,6 +49,8 @@ const range = shape({ partition: uint, after: optional(text) });
 const partitionFloor = shape({ partition: uint, floor: version });
 const tombstone = shape({ key: text, version, expired: flag });
 
+/** What somebody has asked for keeps to no rate, does not wait, and leaves nothing out. */
+const comparing = oneOf("by itself", "as asked");
 const writeMode = oneOf("client", "admitted", "merge");
 /** By hand, as it is what is asked most. */
 const writeAsk: Field<WriteAsk> = {
@@ -183,11 +185,12 @@ export const OPERATIONS = {
     answer: shape({ removed: uint }),
   },
   /**
-   * Hashes of nodes of the tree over those partitions that this node and `owner`, who asks, both own. Refused as
-   * "overloaded" to who can wait, while the peer fetches what it missed.
+   * Hashes of nodes of the tree over those partitions that this node and `owner`, who asks, both own; while a change
+   * of layout is open, to who compares by itself, of which both hold their share. Refused as "overloaded" to the
+   * latter while the peer fetches what it missed.
    */
   tree: {
-    ask: shape({ owner: text, level: uint, nodes: list(uint, 65_536), canWait: flag }),
+    ask: shape({ owner: text, level: uint, nodes: list(uint, 65_536), comparing }),
     answer: shape({ hashes: list(text, 65_536) }),
   },
   /** Values in the partitions of which this node is the first owner that is not among `down`. */
