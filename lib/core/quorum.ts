@@ -55,6 +55,36 @@ export function allOwners<Owner extends string>(needs: readonly QuorumNeed<Owner
   return [...new Set(needs.flatMap((need) => need.owners))];
 }
 
+/**
+ * Owners enough to fill every need, and mostly as few as can be: first those that help to fill the most needs, of
+ * these those in front in `order`. Who is down is only among them where the others do not suffice.
+ *
+ * While a change of layout is open, those that stay owners help in each layout. A newcomer is so asked last: it may
+ * not hold the key yet, and a read that meets it has to bring it there before it answers.
+ *
+ * @param order All owners of the needs; those that are down behind the others.
+ */
+export function fewestOwners<Owner extends string>(
+  needs: readonly QuorumNeed<Owner>[],
+  order: readonly Owner[],
+  isDown: (owner: Owner) => boolean,
+): readonly Owner[] {
+  if (needs.length === 1) return order.slice(0, needs[0]!.required);
+  const chosen = new Set<string>();
+  const isChosen = (owner: string) => chosen.has(owner);
+  const helpOf = (owner: Owner) => {
+    if (isChosen(owner)) return 0;
+    const helped =
+      needs.filter((need) => need.owners.includes(owner) && count(need.owners, isChosen) < need.required)
+        .length;
+    return helped > 0 && !isDown(owner) ? needs.length + helped : helped;
+  };
+  while (!isMet(needs, isChosen)) {
+    chosen.add(order.reduce((best, owner) => helpOf(owner) > helpOf(best) ? owner : best));
+  }
+  return [...chosen] as Owner[];
+}
+
 function count(owners: readonly string[], test: (owner: string) => boolean): number {
   let found = 0;
   for (const owner of owners) if (test(owner)) found++;

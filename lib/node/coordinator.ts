@@ -8,6 +8,7 @@ import {
   readNeeds,
   writeNeeds,
 } from "../core/layout.ts";
+import { allOwners, fewestOwners } from "../core/quorum.ts";
 import { partitionOf } from "../core/partition.ts";
 import type { StoredRecord } from "../core/record.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -177,12 +178,12 @@ export class Coordinator {
     strength: ReadStrength,
   ): Promise<QuorumRead | undefined> {
     const newReader = () => new QuorumReader(this.#deps, place, live, this.retries, strength);
-    const [need, second] = NEEDS[strength](live, place.partition);
-    if (second !== undefined) return newReader().run();
     const { keeper, peers } = this.#deps;
-    const owners = preferred(need!.owners, keeper.selfId, peers);
+    const needs = NEEDS[strength](live, place.partition);
+    const order = preferred(allOwners(needs), keeper.selfId, peers);
+    const asked = fewestOwners(needs, order, (owner) => peers.isDown(addressOf(owner)));
     const deps = { peers, silences: this.#silences };
-    return quickRead(deps, { place, live, owners, need: need!, newReader });
+    return quickRead(deps, { place, live, asked, newReader });
   }
 
   /** Does `work`, which reads, again while it meets nodes that live by other layouts; both sides catch up meanwhile. */

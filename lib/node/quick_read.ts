@@ -1,5 +1,4 @@
 import type { LiveLayouts, OwnerId } from "../core/layout.ts";
-import type { QuorumNeed } from "../core/quorum.ts";
 import { compareHeads, headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
 import type { Answer, Outcome } from "../wire.ts";
 import type { Place, QuorumRead } from "./coordinator.ts";
@@ -13,20 +12,20 @@ export interface QuickReadDeps {
   readonly silences: Silences;
 }
 
-/** A read where one layout is live. */
+/** Whom a read begins with. */
 export interface QuickReadOptions {
   readonly place: Place;
   readonly live: LiveLayouts;
-  /** Owners in the order in which they are best asked. */
-  readonly owners: readonly OwnerId[];
-  readonly need: QuorumNeed<OwnerId>;
+  /** Owners enough for a quorum in each live layout, one of which is asked for the record: the first. */
+  readonly asked: readonly OwnerId[];
   /** Makes what goes on where this is not enough. */
   readonly newReader: () => QuorumReader;
 }
 
 /**
  * A read as it mostly goes: as few owners as suffice are asked, the record of one and the heads of the others, and all
- * answer the same. In every other case what was answered is handed to a `QuorumReader`, which goes on.
+ * answer the same, those of the base among them. In every other case what was answered is handed to a
+ * `QuorumReader`, which goes on.
  */
 export function quickRead(deps: QuickReadDeps, options: QuickReadOptions): Promise<QuorumRead | undefined> {
   return new QuickRead(deps, options).run();
@@ -44,8 +43,8 @@ class QuickRead implements Waiter {
   constructor(deps: QuickReadDeps, options: QuickReadOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#pending = options.need.required;
-    this.#asked = options.owners.slice(0, this.#pending);
+    this.#asked = options.asked;
+    this.#pending = options.asked.length;
     this.#outcomes = this.#asked.map(() => undefined);
   }
 

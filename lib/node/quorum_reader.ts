@@ -28,7 +28,7 @@ const SILENCE_BROKEN = new Error("A reply came in time");
  */
 export type ReadStrength = "quorum" | "strong" | "all";
 
-/** One quorum read under one pair of live layouts. */
+/** One quorum read under some live layouts, from where `quickRead` has left it. */
 export class QuorumReader {
   readonly #deps: CoordinatorDeps;
   readonly #place: Place;
@@ -47,7 +47,6 @@ export class QuorumReader {
   /** Floors that came with an answer; one that came without may be any. */
   readonly #floors = new Map<OwnerId, Version | undefined>();
   readonly #reasons: string[] = [];
-  #asked = 0;
   #mismatch: DhtError | undefined;
   #wake: () => void = () => {};
 
@@ -68,22 +67,15 @@ export class QuorumReader {
     this.#waiting = preferred(allOwners(this.#needs), deps.keeper.selfId, deps.peers);
   }
 
-  /** Reads, from the beginning. */
-  run(): Promise<QuorumRead | undefined> {
-    this.#askMinimum();
-    return this.goOn();
-  }
-
   /** Takes over a read for which these owners have been asked: the record of the first, the heads of the others. */
   adopt(asked: readonly OwnerId[]): void {
-    this.#asked += asked.length;
     for (const owner of asked) this.#askedAt.set(owner, ++this.#moments);
     this.#waiting.splice(0, this.#waiting.length, ...this.#waiting.filter((owner) => !asked.includes(owner)));
   }
 
   /** Asks all who have not been asked. */
   askRest(): void {
-    this.#waiting.splice(0).forEach((owner) => this.#ask(owner));
+    this.#waiting.splice(0).forEach((owner) => void this.#askHead(owner));
   }
 
   /** Reads on, from what has been asked and answered. */
@@ -209,25 +201,6 @@ export class QuorumReader {
     patience.abort(SILENCE_BROKEN);
   }
 
-  /** Asks as few owners as can suffice: the record of the first, the head of the others. */
-  #askMinimum(): void {
-    const planned = new Set<string>();
-    for (const owner of this.#waiting) {
-      const helps = this.#needs.some((need) =>
-        need.owners.includes(owner) &&
-        need.owners.filter((other) => planned.has(other)).length < need.required
-      );
-      if (helps) planned.add(owner);
-    }
-    const first = this.#waiting.filter((owner) => planned.has(owner));
-    this.#waiting.splice(0, this.#waiting.length, ...this.#waiting.filter((owner) => !planned.has(owner)));
-    first.forEach((owner) => this.#ask(owner));
-  }
-
-  #ask(owner: OwnerId): void {
-    void (this.#asked++ === 0 ? this.#askRecord(owner) : this.#askHead(owner));
-  }
-
   async #askRecord(owner: OwnerId): Promise<void> {
     this.#askedAt.set(owner, ++this.#moments);
     await this.#deps.peers.ask(owner, this.#live, "read", this.#place).then(
@@ -271,7 +244,7 @@ export class QuorumReader {
     this.#state.fail(owner);
     this.#records.delete(owner);
     const next = this.#waiting.shift();
-    if (next !== undefined) this.#ask(next);
+    if (next !== undefined) void this.#askHead(next);
     this.#wake();
   }
 

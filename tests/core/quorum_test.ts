@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   allOwners,
+  fewestOwners,
   isMet,
   isReachable,
   type QuorumNeed,
@@ -115,3 +116,43 @@ function ones(bits: number): number {
   for (let rest = bits; rest > 0; rest >>>= 1) count += rest & 1;
   return count;
 }
+
+const READ_2 = (owners: string): QuorumNeed => ({ owners: [...owners], required: 2 });
+
+const FEWEST: Record<string, readonly [needs: QuorumNeed[], order: string, down: string, expected: string]> =
+  {
+    "one layout": [[READ_2("abc")], "cab", "", "ca"],
+    "one layout and an owner down": [[READ_2("abc")], "cab", "b", "ca"],
+    "a newcomer in front": [[READ_2("abd"), READ_2("abc")], "dabc", "", "ab"],
+    "one that leaves in front": [[READ_2("abd"), READ_2("abc")], "cdab", "", "ab"],
+    "one that stays is down": [[READ_2("abd"), READ_2("abc")], "cdba", "a", "bcd"],
+    "one alone stays": [[READ_2("ade"), READ_2("abc")], "bcdea", "", "abd"],
+    "nobody stays": [[READ_2("def"), READ_2("abc")], "abcdef", "", "abde"],
+    "too many are down": [[READ_2("abd"), READ_2("abc")], "cdab", "ab", "cda"],
+    "three layouts": [[READ_2("bcd"), READ_2("abd"), READ_2("abc")], "dcab", "", "bdc"],
+  };
+
+for (const [name, [needs, order, down, expected]] of Object.entries(FEWEST)) {
+  Deno.test(`fewestOwners() given ${name}, then it chooses ${expected}`, () => {
+    assertEquals(fewestOwners(needs, [...order], (owner) => down.includes(owner)).join(""), expected);
+  });
+}
+
+Deno.test("fewestOwners() given any needs, then it fills them, with nobody to spare who is down", () => {
+  const random = new SeededRandom(4);
+  for (let round = 0; round < 300; round++) {
+    const needs = [1, 2, 3].slice(random.below(3)).map(() => {
+      const owners = random.shuffled([..."abcdef"]).slice(0, 1 + random.below(5));
+      return { owners, required: 1 + random.below(owners.length) };
+    });
+    const owners = random.shuffled([...allOwners(needs)]);
+    const down = owners.filter(() => random.below(4) === 0);
+    const order = [...owners.filter((owner) => !down.includes(owner)), ...down];
+    const chosen = fewestOwners(needs, order, (owner) => down.includes(owner));
+    assert(isMet(needs, (owner) => chosen.includes(owner)), JSON.stringify({ needs, chosen }));
+    for (const owner of chosen) {
+      if (!down.includes(owner)) continue;
+      assert(!isMet(needs, (one) => one !== owner && (chosen.includes(one) || !down.includes(one))), owner);
+    }
+  }
+});

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DhtError } from "../../lib/core/errors.ts";
-import { addressOf, type OwnerId, readNeeds } from "../../lib/core/layout.ts";
+import { addressOf, type OwnerId } from "../../lib/core/layout.ts";
 import { liveLayouts } from "../../lib/core/membership.ts";
 import { headOf, type StoredRecord } from "../../lib/core/record.ts";
 import type { CoordinatorDeps } from "../../lib/node/coordinator.ts";
@@ -58,12 +58,10 @@ async function read(holdings: Record<string, Holding>) {
     clock: { sleep: () => new Promise(() => {}) },
   } as unknown as CoordinatorDeps;
   const newReader = () => new QuorumReader(deps, PLACE, live, { repaired: 0 });
-  const [need] = readNeeds(live, 0);
   const found = quickRead({ peers: deps.peers, silences }, {
     place: PLACE,
     live,
-    owners,
-    need: need!,
+    asked: owners.slice(0, 2),
     newReader,
   });
   for (let i = 0; i < 10; i++) await Promise.resolve();

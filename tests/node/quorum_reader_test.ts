@@ -4,7 +4,10 @@ import { addressOf, type OwnerId } from "../../lib/core/layout.ts";
 import { liveLayouts } from "../../lib/core/membership.ts";
 import { headOf, type StoredRecord } from "../../lib/core/record.ts";
 import type { CoordinatorDeps } from "../../lib/node/coordinator.ts";
+import type { Peers } from "../../lib/node/peers.ts";
+import { quickRead } from "../../lib/node/quick_read.ts";
 import { preferred, QuorumReader, type ReadStrength } from "../../lib/node/quorum_reader.ts";
+import type { Silences } from "../../lib/node/silences.ts";
 import { syncedRing } from "../support/rings.ts";
 
 const PLACE = { partition: 0, key: "k" };
@@ -43,6 +46,8 @@ async function read(holdings: Record<string, Held[]>, strength: ReadStrength = "
       op === "read" ? { record } : { heads: [record === undefined ? undefined : headOf(record)], floors },
     );
   };
+  const tell: Peers["tell"] = (owner, live, op, _ask, settle) =>
+    void ask(owner, live, op).then((answer) => settle({ ok: true, answer }));
   const given: string[] = [];
   const give = ({ peer }: { peer: OwnerId }) => {
     given.push(addressOf(peer).slice(0, 1));
@@ -50,11 +55,19 @@ async function read(holdings: Record<string, Held[]>, strength: ReadStrength = "
   };
   const deps = {
     keeper: { selfId: live.newest.ids.find((id) => id.startsWith("a:")) },
-    peers: { ask, isDown: (address: string) => address === "c:1" },
+    peers: { ask, tell, isDown: (address: string) => address === "c:1" },
     exchange: { give },
     clock: { sleep: () => new Promise(() => {}) },
   } as unknown as CoordinatorDeps;
-  const found = await new QuorumReader(deps, PLACE, live, { repaired: 0 }, strength).run();
+  const newReader = () => new QuorumReader(deps, PLACE, live, { repaired: 0 }, strength);
+  const owners = ["a:", "b:"].map((name) => live.newest.ids.find((id) => id.startsWith(name))!);
+  const silences = { watch() {}, forget() {} } as unknown as Silences;
+  const found = await quickRead({ peers: deps.peers, silences }, {
+    place: PLACE,
+    live,
+    asked: owners,
+    newReader,
+  });
   return { found: found?.record, asked: asked.join(""), given: given.join("") };
 }
 

@@ -1,4 +1,4 @@
-/** What nodes compare by themselves while a change of layout is open. */
+/** What a change of layout costs while it is open: what nodes compare by themselves, and how they read. */
 import { assert, assertEquals } from "@std/assert";
 import { isChanging, ownsInBase, sameOwners } from "../../lib/core/layout.ts";
 import { hasReported } from "../../lib/core/membership.ts";
@@ -112,6 +112,30 @@ Deno.test("change of layout given a dead member keeps it open, then owners that 
     await assertMended(sim, staying.find(({ id }) => ownersOf(kept!).includes(id))!.host, kept!);
     const gained = KEYS.find((key) => ownersOf(key).includes(selfId) && ownersOf(key).some(isStaying));
     await assertMended(sim, fifth, gained!);
+    assert(nodeAt(hosts[0]!).ring().changing);
+  });
+});
+
+Deno.test("quorum reads given a newcomer that holds hardly anything yet, then owners that stay answer them, and nothing has to be brought there first", async () => {
+  const rates = { transfer: SLOW / 20, repair: Infinity, scrub: Infinity };
+  const sim = new Simulation({ rates });
+  const work = new Workload(sim);
+  await sim.run(async () => {
+    const hosts = await sim.startRing(3);
+    await fill(work, hosts[0]!);
+    const fourth = sim.addHost();
+    fourth.boot([hosts[0]!.address]);
+    await sim.until(
+      "all have heard of it",
+      () => [...hosts, fourth].every((host) => host.ready && isChanging(runningAt(host).keeper.live)),
+    );
+    for (const host of [...hosts, fourth]) {
+      for (const key of KEYS) {
+        assert(await nodeAt(host).get(key, { consistency: "quorum" }) !== undefined, key);
+      }
+      const repairs = nodeAt(host).metrics().find(({ name }) => name === "read_repairs_total");
+      assertEquals(repairs!.values[0]!.value, 0, host.address);
+    }
     assert(nodeAt(hosts[0]!).ring().changing);
   });
 });
