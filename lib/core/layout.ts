@@ -67,6 +67,7 @@ export class Layout {
   readonly #partitions: number;
   #table: readonly Uint16Array[] | undefined;
   #placed: (Placed | undefined)[] | undefined;
+  #shares: readonly { readonly primary: number; readonly owned: number }[] | undefined;
   /** By the members that own them. */
   readonly #kinds = new Map<string, Placed>();
 
@@ -113,7 +114,12 @@ export class Layout {
   }
 
   /** Partitions each member is first of, and owns at all; in the order of `ids`. */
-  shares(): { readonly primary: number; readonly owned: number }[] {
+  shares(): readonly { readonly primary: number; readonly owned: number }[] {
+    // Counted once: pages and programs that watch a change ask again and again.
+    return this.#shares ??= this.#countShares();
+  }
+
+  #countShares(): { readonly primary: number; readonly owned: number }[] {
     const shares = this.#ids.map(() => ({ primary: 0, owned: 0 }));
     for (const row of this.#placement()) {
       row.forEach((i) => shares[i]!.owned++);

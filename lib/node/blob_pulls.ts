@@ -6,6 +6,7 @@ import type { Pace } from "./background.ts";
 import type { Place } from "./damage.ts";
 import type { Peers } from "./peers.ts";
 import type { Storage, WriteOutcome } from "./storage.ts";
+import type { Yielding } from "./yielding.ts";
 
 /** Chunks of a large value per message. */
 export const CHUNKS_PER_MESSAGE = 12;
@@ -47,20 +48,32 @@ interface ChunkSource extends PullSource {
   noteProgress(waits: boolean): void;
 }
 
+/** What copying large values needs of its node. */
+interface BlobPullsDeps {
+  readonly storage: Storage;
+  readonly peers: Peers;
+  readonly random: Random;
+  readonly clock: Clock;
+  /** Has requests go before what keeps to a rate is stored. */
+  readonly bulk: Pick<Yielding, "run">;
+}
+
 /** Copies large values from other nodes, chunk by chunk. However many ask for one, it is fetched once. */
 export class BlobPulls {
   readonly #storage: Storage;
   readonly #peers: Peers;
   readonly #random: Random;
   readonly #clock: Clock;
+  readonly #bulk: Pick<Yielding, "run">;
   /** By key and version. */
   readonly #pulls = new Map<string, Pull>();
 
-  constructor(deps: { storage: Storage; peers: Peers; random: Random; clock: Clock }) {
+  constructor(deps: BlobPullsDeps) {
     this.#storage = deps.storage;
     this.#peers = deps.peers;
     this.#random = deps.random;
     this.#clock = deps.clock;
+    this.#bulk = deps.bulk;
   }
 
   /** @returns Whether this node holds it, or a newer one, afterwards. @throws {DhtError} If it cannot be fetched. */
@@ -115,7 +128,8 @@ export class BlobPulls {
       const { chunks } = await this.#peers.ask(source.peer, undefined, "readChunks", ask, BULK);
       source.noteProgress(false);
       await storing;
-      storing = this.#storage.blobs.writeChunks(toId, first, chunks);
+      const store = () => this.#storage.blobs.writeChunks(toId, first, chunks);
+      storing = source.pace === undefined ? store() : this.#bulk.run(store);
       // Whoever throws before this is awaited must not leave it unhandled.
       storing.catch(() => {});
     }

@@ -6,6 +6,7 @@ import type { Peers } from "./peers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 import type { Task } from "./tasks.ts";
+import type { Yielding } from "./yielding.ts";
 
 /**
  * How long scanning or digesting may take: a lost message holds up a pull for as long, and with it reads for which
@@ -25,6 +26,8 @@ export interface ExchangeDeps {
   readonly storage: Storage;
   readonly peers: Peers;
   readonly keeper: RingKeeper;
+  /** Has requests go before what is fetched in the background is stored. */
+  readonly bulk: Pick<Yielding, "run">;
 }
 
 /** One side of an exchange with one peer, under one pair of live layouts. */

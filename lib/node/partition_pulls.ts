@@ -158,21 +158,27 @@ class Pull {
     tickets: ReadonlyMap<number, PullTicket>,
   ): Promise<void> {
     const { peer, live, task, signal, pace } = this.#scope;
+    if (records.some(({ partition }) => !tickets.has(partition))) {
+      throw new DhtError("bad_message", "Cannot pull: the peer answered more than that");
+    }
     await pace?.(records.reduce((sum, { key, record }) => sum + movedBytes(key, record), 0));
     const source = { peer, live, signal };
+    const small = records.filter(({ record }) => record.kind !== "value" || record.body.kind === "inline");
+    const collected: Place[] = [];
     // All at once, so that they share commits.
-    await inParallel(records, records.length, async ({ partition, key, record }) => {
-      const place = { partition, key };
-      const ticket = tickets.get(partition);
-      if (ticket === undefined) {
-        throw new DhtError("bad_message", "Cannot pull: the peer answered more than that");
-      }
-      if (record.kind === "value" && record.body.kind === "blob") return await this.#later(place);
-      const kind = await this.#records.take(source, place, record, ticket);
-      if (kind === "stored") task.fetched++;
-      // A tombstone was collected meanwhile, or it was replaced.
-      else if (kind === "collected") await this.#records.fetch(this.#scope, place);
-    });
+    const storeAll = () =>
+      inParallel(small, small.length, async ({ partition, key, record }) => {
+        const kind = await this.#records.take(source, { partition, key }, record, tickets.get(partition)!);
+        if (kind === "stored") task.fetched++;
+        else if (kind === "collected") collected.push({ partition, key });
+      });
+    // What somebody asks for, without a pace, does not make room.
+    await (pace === undefined ? storeAll() : this.#deps.bulk.run(storeAll));
+    // A tombstone was collected meanwhile, or they were replaced.
+    for (const place of collected) await this.#records.fetch(this.#scope, place);
+    for (const { partition, key, record } of records) {
+      if (record.kind === "value" && record.body.kind === "blob") await this.#later({ partition, key });
+    }
   }
 
   /** Leaves a large value for the end, so that small records do not wait for it. */

@@ -26,6 +26,7 @@ import { Tasks } from "./tasks.ts";
 import { TombstoneCollector } from "./tombstone_gc.ts";
 import { Transfer } from "./transfer.ts";
 import { Values } from "./values.ts";
+import { Yielding } from "./yielding.ts";
 
 /** Everything a node is made of. */
 export type Services = ReturnType<typeof buildServices>;
@@ -61,9 +62,10 @@ type RingServices = ReturnType<typeof ringServices>;
 function sharedServices(deps: NodeDeps, signal: AbortSignal) {
   const { storage, keeper, transport, clock, random, log } = deps;
   const peers = new Peers({ transport, clock, keeper });
+  const bulk = new Yielding(clock, () => storage.served);
   const shared = {
     ...{ storage, keeper, clock, random, log, signal, peers },
-    exchange: new Exchange({ storage, peers, random, clock, keeper }),
+    exchange: new Exchange({ storage, peers, random, clock, keeper, bulk }),
     trees: new PartitionTrees({ storage, keeper }),
     tasks: new Tasks({ clock, random }),
     background: backgroundTasks(clock, deps.rates),
