@@ -23,7 +23,12 @@ const MEDIA_TYPE = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+[ \t]*(?:
 const OCTETS = "application/octet-stream";
 
 /** Conditions that a write would have to check and set in one step, which owners that vote cannot. */
-const WRITE_CONDITIONS = ["If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"];
+const WRITE_CONDITIONS = [
+  ["if-match", "If-Match"],
+  ["if-none-match", "If-None-Match"],
+  ["if-modified-since", "If-Modified-Since"],
+  ["if-unmodified-since", "If-Unmodified-Since"],
+] as const;
 /** Digits of a length that may be that of a small value. */
 const SMALL_LENGTH = /^\d{1,5}$/;
 
@@ -51,16 +56,15 @@ export async function putValue(call: Call): Promise<Response> {
   const consistency = writeConsistencyOf(query);
   const contentType = contentTypeOf(request.headers);
   const written = await putBody(call, key, { contentType, consistency, client: request, ...ttl });
-  const version = formatVersion(written.version);
   const answer: PutAnswer = {
     key,
     timestamp: timestampSeconds(written.version),
-    version,
+    version: formatVersion(written.version),
     size: written.valueBytes,
     replicas: written.acknowledged,
     expires: written.expiresMs === undefined ? null : written.expiresMs / 1000,
   };
-  return answerOf(answer, { etag: `"${version}"` });
+  return answerOf(answer);
 }
 
 /** `DELETE /keys/{key}`: writes a tombstone; 404 where there was nothing to delete. */
@@ -145,12 +149,13 @@ function notFound(key: string, onlyAt?: string): HttpProblem {
 }
 
 function refuseConditions(headers: Headers): void {
-  const name = WRITE_CONDITIONS.find((candidate) => headers.has(candidate));
-  if (name === undefined) return;
-  throw new HttpProblem(
-    "conditions_unsupported",
-    `Cannot make a write depend on ${name}: it is not supported`,
-  );
+  for (const [name, shown] of WRITE_CONDITIONS) {
+    if (!headers.has(name)) continue;
+    throw new HttpProblem(
+      "conditions_unsupported",
+      `Cannot make a write depend on ${shown}: it is not supported`,
+    );
+  }
 }
 
 function refusePartsAndEncodings(headers: Headers): void {

@@ -12,7 +12,6 @@ export async function receiveMessage({ request, bodies, deps }: Call): Promise<R
     { headBytes: FRAME_HEAD_BYTES, most: (head: Uint8Array) => peerGate.bytesToKeep(head) };
   const message = await readBody(bodies, request, PEER_MESSAGE_MAX_BYTES, keep);
   const answer = await (peerGate ?? node).receive(message);
-  return new Response(answer as Uint8Array<ArrayBuffer>, {
-    headers: { "content-type": "application/octet-stream" },
-  });
+  // Without a type, as the asking node knows what it is: the server has a shorter way for an answer without headers.
+  return new Response(answer as Uint8Array<ArrayBuffer>);
 }

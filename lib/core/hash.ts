@@ -17,6 +17,12 @@ export function hash128(data: string | Uint8Array): Uint8Array {
   return hasher.init().update(typeof data === "string" ? utf8(data) : data).digest("binary");
 }
 
+/** The first 32 bits of `hash128` of a text: without the array, which would cost as much as the hash. */
+export function hash32(text: string): number {
+  const hex = hasher.init().update(utf8(text)).digest("hex");
+  return Number.parseInt(hex.slice(0, 8), 16);
+}
+
 function utf8(text: string): Uint8Array {
   const { length } = text;
   if (length > scratch.length) return encoder.encode(text);

@@ -1,4 +1,4 @@
-import { hash128 } from "./hash.ts";
+import { hash32 } from "./hash.ts";
 
 /** Partitions of a new ring, unless told otherwise: enough for a few hundred nodes to share evenly. */
 export const DEFAULT_PARTITIONS = 16_384;
@@ -13,7 +13,5 @@ export const KEY_MAX_BYTES = 1_024;
  * when a ring is founded.
  */
 export function partitionOf(key: string, partitions: number): number {
-  const hash = hash128(key);
-  const top = ((hash[0]! << 24) | (hash[1]! << 16) | (hash[2]! << 8) | hash[3]!) >>> 0;
-  return Math.floor(top / 2 ** 32 * partitions);
+  return Math.floor(hash32(key) / 2 ** 32 * partitions);
 }
