@@ -1,12 +1,5 @@
 import { sentence } from "../core/errors.ts";
-import {
-  addressOf,
-  isChanging,
-  type LiveLayouts,
-  type OwnerId,
-  ownsInBase,
-  sameOwners,
-} from "../core/layout.ts";
+import { addressOf, isChanging, type LiveLayouts, type OwnerId, sameOwners } from "../core/layout.ts";
 import { hasReported, isGone, reportSynced } from "../core/membership.ts";
 import { readQuorum } from "../core/quorum.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -130,7 +123,9 @@ export class Transfer {
   }
 
   /**
-   * Pulls from one previous owner after the other until nothing is left.
+   * Pulls from one previous owner after the other until nothing is left: each partition first from the first of its
+   * owners, then from the second, and so on. What has to be copied is copied at the first turn, and owners come first
+   * of equally many partitions, so that all of them share the work.
    *
    * @throws {Error} If something is left once all were asked, unless the layouts have changed meanwhile.
    */
@@ -144,14 +139,18 @@ export class Transfer {
     const pace = (bytes: number) => background.transfer.pace(bytes, signal);
     const pulled = (partition: number) => background.transfer.advance(countDown(left, partition));
     let failure: unknown;
-    for (const source of this.#sources(live)) {
-      const partitions = [...left.keys()].filter((partition) => ownsInBase(live, partition, source));
-      if (partitions.length === 0) continue;
-      try {
-        await exchange.pull({ peer: source, live, partitions, signal, task, pace, pulled });
-      } catch (error) {
-        if (isLayoutMismatch(error) || signal.aborted) throw error;
-        failure = error;
+    const sources = this.#sources(live);
+    const turns = new Map([...left.keys()].map((partition) => [partition, this.#inTurn(live, partition)]));
+    for (let turn = 0; turn < live.base.n; turn++) {
+      for (const source of sources) {
+        const partitions = [...left.keys()].filter((partition) => turns.get(partition)![turn] === source);
+        if (partitions.length === 0) continue;
+        try {
+          await exchange.pull({ peer: source, live, partitions, signal, task, pace, pulled });
+        } catch (error) {
+          if (isLayoutMismatch(error) || signal.aborted) throw error;
+          failure = error;
+        }
       }
     }
     if (left.size === 0 || keeper.live !== live) return;
@@ -172,8 +171,17 @@ export class Transfer {
 
   /** Previous owners that may be asked: those that answer first. */
   #sources(live: LiveLayouts): OwnerId[] {
+    return this.#usable(live.base.ids);
+  }
+
+  /** Those of one partition, in its own order. */
+  #inTurn(live: LiveLayouts, partition: number): OwnerId[] {
+    return this.#usable(live.base.owners(partition));
+  }
+
+  #usable(ids: readonly OwnerId[]): OwnerId[] {
     const { keeper, peers } = this.#deps;
-    const usable = live.base.ids.filter((id) => id !== keeper.selfId && !isGone(keeper.state, id));
+    const usable = ids.filter((id) => id !== keeper.selfId && !isGone(keeper.state, id));
     const down = (id: OwnerId) => Number(peers.isDown(addressOf(id)));
     return usable.sort((a, b) => down(a) - down(b));
   }
