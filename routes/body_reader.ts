@@ -34,7 +34,12 @@ export class BodyReader {
    */
   async next(): Promise<Uint8Array | undefined> {
     this.waitingSinceMs = this.#clock.monotonicMs();
-    const part = await this.#reader.read().catch((cause) => this.#broken(cause));
+    let part: ReadableStreamReadResult<Uint8Array> | undefined;
+    try {
+      part = await this.#reader.read();
+    } catch (cause) {
+      this.#broken(cause);
+    }
     this.waitingSinceMs = undefined;
     // One that is given up ends as if it were whole.
     if (this.failure !== undefined) throw this.failure;

@@ -9,10 +9,11 @@ import {
 import { TTL_MAX_SECONDS } from "../lib/core/expiry.ts";
 import { formatVersion, timestampSeconds } from "../lib/core/hlc.ts";
 import { INLINE_MAX_BYTES } from "../lib/core/record.ts";
-import type { FoundValue, PutOptions, Written } from "../lib/node/service.ts";
+import type { FoundValue, NodeService, PutOptions, Written } from "../lib/node/service.ts";
 import type { Call } from "./call.ts";
 import { parseKey } from "./key.ts";
 import { HttpProblem } from "./problem.ts";
+import type { WatchedBody } from "./request_body.ts";
 import { answerOf, json, text } from "./respond.ts";
 import { choice, parseQuery, type Query } from "./target.ts";
 import { valueResponse } from "./value_response.ts";
@@ -29,6 +30,7 @@ const WRITE_CONDITIONS = [
   ["if-modified-since", "If-Modified-Since"],
   ["if-unmodified-since", "If-Unmodified-Since"],
 ] as const;
+const SMALL_BODY = { maxBytes: INLINE_MAX_BYTES };
 /** Digits of a length that may be that of a small value. */
 const SMALL_LENGTH = /^\d{1,5}$/;
 
@@ -101,16 +103,24 @@ export function whereIs({ rest, deps }: Call): Response {
 }
 
 /** A body that is said to be small is read first, as a stream costs more than all the rest that HTTP does. */
-async function putBody({ request, bodies, deps }: Call, key: string, options: PutOptions): Promise<Written> {
+function putBody({ request, bodies, deps }: Call, key: string, options: PutOptions): Promise<Written> {
   const { body } = request;
-  if (body === null) return await deps.node.put(key, undefined, options);
+  if (body === null) return deps.node.put(key, undefined, options);
   const length = request.headers.get("content-length");
   if (length !== null && SMALL_LENGTH.test(length) && Number(length) <= INLINE_MAX_BYTES) {
-    return await deps.node.put(key, await bodies.readAll(body, { maxBytes: INLINE_MAX_BYTES }), options);
+    return bodies.readAll(body, SMALL_BODY).then((bytes) => deps.node.put(key, bytes, options));
   }
-  const watched = bodies.watch(body);
+  return putStream(bodies.watch(body), deps.node, key, options);
+}
+
+async function putStream(
+  watched: WatchedBody,
+  node: NodeService,
+  key: string,
+  options: PutOptions,
+): Promise<Written> {
   try {
-    return await deps.node.put(key, watched.stream, options);
+    return await node.put(key, watched.stream, options);
   } catch (error) {
     // If the body broke, that is what is told, whatever the write made of it.
     throw watched.failure() ?? error;

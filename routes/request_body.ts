@@ -67,10 +67,12 @@ export class BodyWatch {
     try {
       const first = await body.next();
       if (first === undefined) return new Uint8Array();
+      const second = await body.next();
+      // Most bodies come in one part.
+      if (second === undefined && keep === undefined) return first;
       const kept = new Kept(keep);
-      for (let part: Uint8Array | undefined = first; part !== undefined; part = await body.next()) {
-        kept.add(part);
-      }
+      kept.add(first);
+      for (let part = second; part !== undefined; part = await body.next()) kept.add(part);
       return kept.bytes();
     } finally {
       body.release();

@@ -14,14 +14,14 @@ export class Drain {
     return answered instanceof Promise ? this.#counted(answered) : answered;
   }
 
-  async #counted(answered: Promise<Response>): Promise<Response> {
+  #counted(answered: Promise<Response>): Promise<Response> {
     this.#underWay++;
-    try {
-      return await answered;
-    } finally {
+    const over = (): void => {
       this.#underWay--;
       this.#settle();
-    }
+    };
+    answered.then(over, over);
+    return answered;
   }
 
   /** Refuses every request from now on; resolves once none is under way. */
