@@ -7,9 +7,21 @@ import { COMMIT_ROOM } from "./commit_batch.ts";
 import { encodeEntry, expiringKey, indexKey, journalKey, recordKey } from "./entries.ts";
 import type { MemoryTable, TableEntry } from "./memory_table.ts";
 import type { RecordTables } from "./record_tables.ts";
+import type { Yielding } from "./yielding.ts";
 
 /** Bytes that the tables may hold; past them writers wait for an apply. */
 const MAX_TABLE_BYTES = 32 * 1024 * 1024;
+/** Up to here there is time to have requests go before an apply. */
+const UNHURRIED_BYTES = MAX_TABLE_BYTES / 2;
+
+/** What an applier works on. */
+export interface ApplierDeps {
+  readonly store: ClaimedStore;
+  readonly tables: RecordTables;
+  readonly log: Log;
+  /** Has requests go first, where nobody waits. */
+  readonly bulk: Pick<Yielding, "run">;
+}
 
 /**
  * Moves records from the journal to their keys, in the background: sorted,
@@ -21,15 +33,19 @@ export class Applier {
   readonly #store: ClaimedStore;
   readonly #tables: RecordTables;
   readonly #log: Log;
+  readonly #bulk: Pick<Yielding, "run">;
+  /** Who waits for what is being applied. */
+  #waiting = 0;
   #running: Promise<void> | undefined;
   #paused: Promise<void> | undefined;
   #applied = 0;
   #failures = 0;
 
-  constructor(store: ClaimedStore, tables: RecordTables, log: Log) {
+  constructor({ store, tables, log, bulk }: ApplierDeps) {
     this.#store = store;
     this.#tables = tables;
     this.#log = log;
+    this.#bulk = bulk;
   }
 
   /** Records written to their keys. */
@@ -56,7 +72,9 @@ export class Applier {
   async flush(): Promise<void> {
     const newest = this.#tables.newestUnapplied();
     // A recovery may take the table away: what was in it is then in another.
-    while (newest !== undefined && !newest.applied && this.#tables.holds(newest)) await this.#run();
+    while (newest !== undefined && !newest.applied && this.#tables.holds(newest)) {
+      await this.#urgently(this.#run());
+    }
     if (newest !== undefined && !newest.applied) await this.flush();
   }
 
@@ -66,7 +84,7 @@ export class Applier {
 
   /** Resolves once the tables are within their bounds. */
   async makeRoom(): Promise<void> {
-    while (!this.hasRoom) await this.#run();
+    while (!this.hasRoom) await this.#urgently(this.#run());
   }
 
   /** Runs `work` while nothing is being applied. */
@@ -74,12 +92,18 @@ export class Applier {
     let resume = () => {};
     this.#paused = new Promise((resolve) => resume = resolve);
     try {
-      await this.#running?.catch(() => {});
+      if (this.#running !== undefined) await this.#urgently(this.#running).catch(() => {});
       await work();
     } finally {
       this.#paused = undefined;
       resume();
     }
+  }
+
+  /** Waits for an apply, which makes no room for requests any more. */
+  async #urgently(apply: Promise<void>): Promise<void> {
+    this.#waiting++;
+    await apply.finally(() => this.#waiting--);
   }
 
   /** Applies one table; one at a time. */
@@ -127,7 +151,7 @@ export class Applier {
       const isFull = mutations.length === COMMIT_ROOM.mutations || bytes + ownBytes > COMMIT_ROOM.bytes ||
         keyBytes + ownKeyBytes > COMMIT_ROOM.keyBytes;
       if (isFull) {
-        await this.#store.commit(mutations);
+        await this.#commit(mutations);
         mutations = [];
         bytes = keyBytes = 0;
       }
@@ -135,7 +159,14 @@ export class Applier {
       bytes += ownBytes;
       keyBytes += ownKeyBytes;
     }
-    if (mutations.length > 0) await this.#store.commit(mutations);
+    if (mutations.length > 0) await this.#commit(mutations);
+  }
+
+  /** A table takes a second or more, in which it would have half of the database's thread: commits make room. */
+  async #commit(mutations: readonly Mutation[]): Promise<void> {
+    const commit = () => this.#store.commit(mutations);
+    const isUrgent = this.#waiting > 0 || this.#tables.bytes >= UNHURRIED_BYTES;
+    await (isUrgent ? commit() : this.#bulk.run(commit));
   }
 }
 

@@ -71,7 +71,7 @@ export async function differences(
   const { digests, floors } = await peers.ask(scope.peer, scope.live, "digests", ask, LOOK);
   await adoptFloors(deps, scope.live, floors);
   const theirs = new Map(digests.map((digest) => [digest.partition, digest]));
-  const ours = await storage.digests();
+  const ours = await storage.digests(partitions);
   return partitions.flatMap((partition) => {
     const [own, other] = [ours.get(partition), theirs.get(partition)];
     if (own?.hash !== other?.hash || (other?.damaged ?? 0) > 0) {

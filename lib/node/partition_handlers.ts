@@ -9,9 +9,14 @@ import type { RingKeeper } from "./ring_keeper.ts";
 import type { Storage } from "./storage.ts";
 import type { Yielding } from "./yielding.ts";
 
-/** What one answer has at most: heads of as many partitions, records, and bytes of them, roughly. */
+/** What one answer has of heads at most: of so many partitions, so many of each. */
 const ANSWER_RANGES = 32;
-export const ANSWER_RECORDS = 500;
+const ANSWER_HEADS = 500;
+/**
+ * What one answer has at most of records, and of bytes of them, roughly. More records in one piece cost both sides less,
+ * but each lets all requests wait for as long as it takes.
+ */
+export const ANSWER_RECORDS = 200;
 export const ANSWER_BYTES = 512 * 1024;
 
 /** What answers about partitions need of a node. */
@@ -53,7 +58,7 @@ export function partitionHandlers(deps: PartitionHandlerDeps, yielding: Yielding
 
 async function scanHeads(storage: Storage, ranges: Ask<"scan">["ranges"]): Promise<Answer<"scan">> {
   const scans = ranges.slice(0, ANSWER_RANGES).map(({ partition, after }) =>
-    storage.scan(partition, { limit: ANSWER_RECORDS, ...(after === undefined ? {} : { after }) })
+    storage.scan(partition, { limit: ANSWER_HEADS, ...(after === undefined ? {} : { after }) })
   );
   const pages = await Promise.all(scans);
   return { pages: pages.map(({ entries, next, damaged }) => ({ entries, next, damaged })) };
@@ -76,12 +81,8 @@ async function digestsOf(
   storage: Storage,
   partitions: readonly number[] | undefined,
 ): Promise<Answer<"digests">["digests"]> {
-  const digests = await storage.digests();
-  const wanted = partitions ?? [...digests.keys()];
-  return wanted.flatMap((partition) => {
-    const digest = digests.get(partition);
-    return digest === undefined ? [] : [{ partition, ...digest }];
-  });
+  const digests = await storage.digests(partitions);
+  return Array.from(digests, ([partition, digest]) => ({ partition, ...digest }));
 }
 
 async function treeHashes(deps: PartitionHandlerDeps, ask: Ask<"tree">): Promise<Answer<"tree">> {

@@ -117,7 +117,8 @@ export class Storage {
     this.#log = deps.log;
     this.#store = store;
     this.#tables = new RecordTables(deps.cacheBytes ?? DEFAULT_CACHE_BYTES);
-    this.#applier = new Applier(store, this.#tables, deps.log);
+    const bulk = new Yielding(deps.clock, () => this.served);
+    this.#applier = new Applier({ store, tables: this.#tables, log: deps.log, bulk });
     const books = () => this.#state.books;
     const damage = this.#damage = new FoundDamage({
       list: () => books().damaged,
@@ -126,7 +127,6 @@ export class Storage {
     });
     this.#reader = new RecordReader(store, this.#tables, damage);
     this.#index = new IndexReader(store, this.#tables, this.#reader);
-    const bulk = new Yielding(deps.clock, () => this.served);
     this.#digests = new Digests({ store, damage, bulk, settle: (partition) => this.#settle(partition) });
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
@@ -259,13 +259,13 @@ export class Storage {
   }
 
   /**
-   * The digest of each partition that holds anything: exact for all that was accepted before the call, though it
+   * The digest of each partition that holds anything, or of those of `partitions`: exact for all that was accepted before the call, though it
    * was not on the disk yet. Who pulls relies on this: a write may be taken under a layout that ends while it waits.
    */
-  async digests(): Promise<ReadonlyMap<number, PartitionDigest>> {
+  async digests(partitions?: readonly number[]): Promise<ReadonlyMap<number, PartitionDigest>> {
     this.#assertServing();
     await this.#writer.settled();
-    return await this.#digests.current();
+    return await this.#digests.current(partitions);
   }
 
   /** Removes a record and its bytes, if it has this version still. Returns whether it had. */
