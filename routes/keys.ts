@@ -48,23 +48,30 @@ export function getValue({ request, rest, target, deps }: Call): Response | Prom
 }
 
 /** `PUT /keys/{key}`: stores the body, a long one as it arrives. */
-export async function putValue(call: Call): Promise<Response> {
+export function putValue(call: Call): Promise<Response> {
   const { request } = call;
+  const { headers } = request;
   const key = parseKey(call.rest);
-  refuseConditions(request.headers);
-  refusePartsAndEncodings(request.headers);
+  refuseConditions(headers);
+  refusePartsAndEncodings(headers);
   const query = parseQuery(call.target.query);
-  const ttl = ttlOf(query.get("ttl"));
+  const ttlSeconds = ttlOf(query.get("ttl"));
   const consistency = writeConsistencyOf(query);
-  const contentType = contentTypeOf(request.headers);
-  const written = await putBody(call, key, { contentType, consistency, client: request, ...ttl });
+  const contentType = contentTypeOf(headers);
+  const options: PutOptions = ttlSeconds === undefined
+    ? { contentType, consistency, client: request }
+    : { contentType, consistency, client: request, ttlSeconds };
+  return putBody(call, key, options).then((written) => answerToPut(key, written));
+}
+
+function answerToPut(key: string, { version, valueBytes, acknowledged, expiresMs }: Written): Response {
   const answer: PutAnswer = {
     key,
-    timestamp: timestampSeconds(written.version),
-    version: formatVersion(written.version),
-    size: written.valueBytes,
-    replicas: written.acknowledged,
-    expires: written.expiresMs === undefined ? null : written.expiresMs / 1000,
+    timestamp: timestampSeconds(version),
+    version: formatVersion(version),
+    size: valueBytes,
+    replicas: acknowledged,
+    expires: expiresMs === undefined ? null : expiresMs / 1000,
   };
   return answerOf(answer);
 }
@@ -143,10 +150,10 @@ function writeConsistencyOf(query: Query): WriteConsistency {
 }
 
 /** @throws {HttpProblem} `invalid_query` */
-function ttlOf(text: string | undefined): { readonly ttlSeconds?: number } {
-  if (text === undefined) return {};
+function ttlOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   const ttlSeconds = /^\d{1,10}$/.test(text) ? Number(text) : 0;
-  if (ttlSeconds >= 1 && ttlSeconds <= TTL_MAX_SECONDS) return { ttlSeconds };
+  if (ttlSeconds >= 1 && ttlSeconds <= TTL_MAX_SECONDS) return ttlSeconds;
   throw new HttpProblem(
     "invalid_query",
     `Cannot use ttl=${text}: it is a whole number of seconds, 1 to ${TTL_MAX_SECONDS}`,

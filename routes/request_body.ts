@@ -59,24 +59,12 @@ export class BodyWatch {
    * @throws {HttpProblem} `body_too_large` after more than `maxBytes`
    * @throws {DhtError} `body_stalled`
    */
-  async readAll(
+  readAll(
     source: ReadableStream<Uint8Array>,
     { maxBytes, keep }: { readonly maxBytes: number; readonly keep?: Keep | undefined },
   ): Promise<Uint8Array> {
     const body = this.#begin(source, maxBytes);
-    try {
-      const first = await body.next();
-      if (first === undefined) return new Uint8Array();
-      const second = await body.next();
-      // Most bodies come in one part.
-      if (second === undefined && keep === undefined) return first;
-      const kept = new Kept(keep);
-      kept.add(first);
-      for (let part = second; part !== undefined; part = await body.next()) kept.add(part);
-      return kept.bytes();
-    } finally {
-      body.release();
-    }
+    return keep === undefined ? readWhole(body) : readKept(body, keep);
   }
 
   #begin(source: ReadableStream<Uint8Array>, maxBytes: number): BodyReader {
@@ -125,14 +113,37 @@ export async function readBody(
   return body === null ? new Uint8Array() : await bodies.readAll(body, { maxBytes, keep });
 }
 
+/** Most bodies come in one part. */
+async function readWhole(body: BodyReader): Promise<Uint8Array> {
+  const first = await body.next();
+  if (first === undefined) return new Uint8Array();
+  const second = await body.next();
+  return second === undefined ? first : await readOn(body, [first, second]);
+}
+
+async function readOn(body: BodyReader, parts: Uint8Array[]): Promise<Uint8Array> {
+  for (let part = await body.next(); part !== undefined; part = await body.next()) parts.push(part);
+  return joined(parts);
+}
+
+async function readKept(body: BodyReader, keep: Keep): Promise<Uint8Array> {
+  const kept = new Kept(keep);
+  try {
+    for (let part = await body.next(); part !== undefined; part = await body.next()) kept.add(part);
+    return kept.bytes();
+  } finally {
+    body.release();
+  }
+}
+
 /** What is kept of the parts of a body. */
 class Kept {
-  readonly #keep: Keep | undefined;
+  readonly #keep: Keep;
   #parts: Uint8Array[] = [];
   #bytes = 0;
   #mostBytes: number | undefined;
 
-  constructor(keep: Keep | undefined) {
+  constructor(keep: Keep) {
     this.#keep = keep;
   }
 
@@ -140,9 +151,7 @@ class Kept {
     if (this.#bytes >= (this.#mostBytes ?? Infinity)) return;
     this.#parts.push(part);
     this.#bytes += part.length;
-    if (this.#keep === undefined || this.#mostBytes !== undefined || this.#bytes < this.#keep.headBytes) {
-      return;
-    }
+    if (this.#mostBytes !== undefined || this.#bytes < this.#keep.headBytes) return;
     const head = this.bytes();
     const most = this.#mostBytes = this.#keep.most(head);
     // A copy, as a view would hold all that arrived with it.
@@ -150,13 +159,17 @@ class Kept {
   }
 
   bytes(): Uint8Array {
-    if (this.#parts.length === 1) return this.#parts[0]!;
-    const whole = new Uint8Array(this.#parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
+    return joined(this.#parts);
   }
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

@@ -28,7 +28,7 @@ import { Silences } from "./silences.ts";
 import { Stamper } from "./stamper.ts";
 import { type WriteLimits, writeStrongly } from "./strong.ts";
 import { survey } from "./survey.ts";
-import { writeRound, writtenAs } from "./write_round.ts";
+import { writeRound, type WriteRoundEnd, writtenAs } from "./write_round.ts";
 
 /** How long a request may go on asking, stamping and asking again. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -72,6 +72,20 @@ export interface WriteOptions {
   readonly client?: Client | undefined;
 }
 
+/** A write that is stamped anew where owners hold something newer. */
+interface RestampedWrite {
+  readonly place: Place;
+  readonly make: RecordMaker;
+  readonly consistency: "quorum" | "all";
+  readonly limits: WriteLimits;
+}
+
+/** A record under one stamp, on its way. */
+interface Attempt {
+  readonly record: StoredRecord;
+  readonly ended: Promise<WriteRoundEnd>;
+}
+
 /** Options of a read that asks more than one owner. */
 export interface QuorumReadOptions {
   readonly consistency?: ReadStrength;
@@ -106,49 +120,71 @@ export class Coordinator {
    *
    * @throws {DhtError} "write_outcome_unknown" if too few acknowledged within the deadline.
    */
-  async write(
+  write(
     place: Place,
     make: RecordMaker,
     { consistency = "quorum", client }: WriteOptions = {},
   ): Promise<Written> {
     const deadlineMs = this.#deps.clock.monotonicMs() + REQUEST_TIMEOUT_MS;
     const limits = { deadlineMs, client };
-    if (consistency !== "strong") return await this.#writeRestamping(place, make, consistency, limits);
+    if (consistency !== "strong") return this.#writeRestamping({ place, make, consistency, limits });
     const underLiveLayouts = <T>(work: () => Promise<T>) => this.underLiveLayouts(work, client);
     const deps = { ...this.#deps, stamper: this.#stamper, underLiveLayouts };
-    return await writeStrongly(deps, place, make, limits);
+    return writeStrongly(deps, place, make, limits);
   }
 
-  async #writeRestamping(
-    place: Place,
-    make: RecordMaker,
-    consistency: "quorum" | "all",
-    { deadlineMs, client }: WriteLimits,
-  ): Promise<Written> {
-    const { keeper, clock } = this.#deps;
-    let existed = false;
-    let above: Version | undefined;
+  /** Short where the first attempt is taken, which is nearly always. */
+  #writeRestamping(write: RestampedWrite): Promise<Written> {
     // A node that has just started may be far ahead unawares, and would take its own stamp for a good one.
-    let quorumMs = this.#stamper.isBlind ? await this.#quorumMs(place, client) : undefined;
-    for (;;) {
-      const { live } = keeper;
-      const { version, mode } = this.#stamper.issue(above, quorumMs);
-      const record = make(version);
-      const patient = consistency === "all";
-      const needs = (patient ? allNeeds : writeNeeds)(live, place.partition);
-      const round = { live, needs, place, record, mode, greater: "refused", patient } as const;
-      const end = await writeRound(this.#deps, round);
+    if (this.#stamper.isBlind) return this.#writeBlindly(write);
+    const first = this.#attempt(write);
+    return first.ended.then((end) =>
+      end.kind === "written"
+        ? writtenAs(first.record, end.acknowledged, end.existed)
+        : this.#goOn(write, first, end, undefined)
+    );
+  }
+
+  async #writeBlindly(write: RestampedWrite): Promise<Written> {
+    const quorumMs = await this.#quorumMs(write.place, write.limits.client);
+    const first = this.#attempt(write, undefined, quorumMs);
+    return await this.#goOn(write, first, await first.ended, quorumMs);
+  }
+
+  #attempt({ place, make, consistency }: RestampedWrite, above?: Version, quorumMs?: number): Attempt {
+    const { live } = this.#deps.keeper;
+    const { version, mode } = this.#stamper.issue(above, quorumMs);
+    const record = make(version);
+    const patient = consistency === "all";
+    const needs = (patient ? allNeeds : writeNeeds)(live, place.partition);
+    const round = { live, needs, place, record, mode, greater: "refused", patient } as const;
+    return { record, ended: writeRound(this.#deps, round) };
+  }
+
+  /** Stamps anew until the record is taken, or it cannot be. */
+  async #goOn(
+    write: RestampedWrite,
+    { record, ended }: Attempt,
+    end: WriteRoundEnd,
+    quorumMs: number | undefined,
+  ): Promise<Written> {
+    const { clock } = this.#deps;
+    const { place, limits: { deadlineMs, client } } = write;
+    let existed = false;
+    for (;; end = await ended) {
       existed ||= end.existed;
       if (end.kind === "written") return writtenAs(record, end.acknowledged, existed);
       const late = clock.monotonicMs() >= deadlineMs || client?.signal.aborted === true;
       if (end.kind === "failed" || late) throw end.error;
       this.retries[RETRY_OF[end.kind]]++;
       // Never below its own first stamp: that may be on an owner already.
-      above = "above" in end ? end.above : version;
+      const above = "above" in end ? end.above : record.version;
       if (end.kind === "mismatch") await clock.sleep(CATCH_UP_MS);
-      if (end.kind !== "ahead") continue;
-      quorumMs = await this.#quorumMs(place, client);
-      if (quorumMs === undefined) throw end.error;
+      if (end.kind === "ahead") {
+        quorumMs = await this.#quorumMs(place, client);
+        if (quorumMs === undefined) throw end.error;
+      }
+      ({ record, ended } = this.#attempt(write, above, quorumMs));
     }
   }
 

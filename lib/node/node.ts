@@ -104,9 +104,12 @@ export class DhtNode implements NodeService {
     await this.#deps.storage.close();
   }
 
-  // deno-lint-ignore require-await -- what it throws rejects
-  async put(key: string, body: PutBody, options: PutOptions): Promise<Written> {
-    return this.#services.values.put(this.#place(key), body, options);
+  put(key: string, body: PutBody, options: PutOptions): Promise<Written> {
+    try {
+      return this.#services.values.put(this.#place(key), body, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async get(

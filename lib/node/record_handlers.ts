@@ -11,7 +11,7 @@ import type { HintedHandoff } from "./hinted_handoff.ts";
 import { movedBytes } from "./moved_bytes.ts";
 import { ANSWER_BYTES, ANSWER_RECORDS, floorsOf } from "./partition_handlers.ts";
 import type { RingKeeper } from "./ring_keeper.ts";
-import type { Storage } from "./storage.ts";
+import type { Storage, WriteOutcome } from "./storage.ts";
 import { receivedRecord } from "./write_ask.ts";
 
 /** What answers about records need of a node. */
@@ -32,17 +32,15 @@ export interface RecordHandlerDeps {
 export function recordHandlers(deps: RecordHandlerDeps) {
   const { storage } = deps;
   return {
-    write: async (ask) => {
+    write: (ask) => {
       const { record, encoded } = receivedRecord(ask);
       // Only here, where a client's write comes in: what others hold is taken whatever its stamp says.
       if (ask.mode === "client" && isTooFarAhead(record.version, deps.clock.nowMs())) {
-        return { kind: "ahead", held: undefined, hadValue: false };
+        return Promise.resolve({ kind: "ahead", held: undefined, hadValue: false });
       }
       const { partition, key } = ask;
       const mode = ask.mode === "merge" ? "merge" : "client";
-      const outcome = await storage.write({ partition, key, record, encoded, mode });
-      const held = "held" in outcome ? outcome.held : undefined;
-      return { kind: outcome.kind, held, hadValue: outcome.hadValue };
+      return storage.write({ partition, key, record, encoded, mode }).then(answerToWrite);
     },
     read: async ({ partition, key }) => ({ record: await storage.read(partition, key) }),
     readRecords: ({ items }) => readRecords(storage, items),
@@ -100,6 +98,11 @@ export function chunkHandlers({ storage }: Pick<RecordHandlerDeps, "storage">) {
       return {};
     },
   } satisfies Partial<Handlers>;
+}
+
+function answerToWrite(outcome: WriteOutcome): Answer<"write"> {
+  const { kind, hadValue } = outcome;
+  return { kind, held: "held" in outcome ? outcome.held : undefined, hadValue };
 }
 
 /** The records of the first keys, as far as they fit one answer. */

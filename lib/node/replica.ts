@@ -68,7 +68,11 @@ export class Replica implements LocalReplica {
     if (refusal !== undefined) return Promise.reject(refusal);
     if (OF_REQUESTS.has(call.op)) this.#deps.storage.served++;
     const handler = this.#handlers[call.op] as (ask: unknown) => Promise<unknown>;
-    return handler(call.ask);
+    try {
+      return handler(call.ask);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async #reply(message: RequestMessage): Promise<ReplyMessage> {

@@ -116,15 +116,19 @@ export class Values {
   }
 
   /** Writes the record of a value whose bytes are where they should be. Its time begins now, not with the upload. */
-  async #writeRecord(
+  #writeRecord(
     place: Place,
     value: Omit<ValueRecord, "version" | "contentType" | "expiresMs">,
     { contentType, ttlSeconds, consistency, client }: PutOptions,
   ): Promise<Written> {
     const { coordinator, clock } = this.#deps;
-    const expiry = ttlSeconds === undefined ? {} : { expiresMs: clock.nowMs() + 1_000 * ttlSeconds };
-    const make = (version: Version) => ({ ...value, contentType, version, ...expiry });
-    return { ...await coordinator.write(place, make, { client, consistency }), ...expiry };
+    const options = { client, consistency };
+    if (ttlSeconds === undefined) {
+      return coordinator.write(place, (version) => ({ ...value, contentType, version }), options);
+    }
+    const expiresMs = clock.nowMs() + 1_000 * ttlSeconds;
+    const make = (version: Version) => ({ ...value, contentType, version, expiresMs });
+    return coordinator.write(place, make, options).then((written) => ({ ...written, expiresMs }));
   }
 }
 

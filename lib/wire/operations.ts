@@ -66,6 +66,32 @@ const writeAsk: Field<WriteAsk> = {
   },
 };
 
+/** What may become of a write, in the order of their numbers in a message. */
+const WRITE_KINDS = ["stored", "duplicate", "stale", "collected", "ahead"] as const;
+const writeKind = uintWithin(0, WRITE_KINDS.length - 1);
+const heldVersion = optional(version);
+/** By hand too, and with numbers for words, which take longer to read than all the rest. */
+const writeAnswer: Field<WriteAnswer> = {
+  encode: ({ kind, held, hadValue }) => [WRITE_KINDS.indexOf(kind), heldVersion.encode(held), hadValue],
+  decode: (data) => {
+    const [kind, held, hadValue] = fieldsOf(data);
+    return {
+      kind: WRITE_KINDS[writeKind.decode(kind)]!,
+      held: heldVersion.decode(held),
+      hadValue: flag.decode(hadValue),
+    };
+  },
+};
+
+/** What became of a write at an owner. */
+interface WriteAnswer {
+  readonly kind: (typeof WRITE_KINDS)[number];
+  /** The greatest version known there, where that kept it from being stored. */
+  readonly held: Decoded<typeof version> | undefined;
+  /** Whether the key had a value before. */
+  readonly hadValue: boolean;
+}
+
 /** What is asked of an owner that shall store a record. */
 interface WriteAsk {
   readonly partition: number;
@@ -88,11 +114,7 @@ export const OPERATIONS = {
    */
   write: {
     ask: writeAsk,
-    answer: shape({
-      kind: oneOf("stored", "duplicate", "stale", "collected", "ahead"),
-      held: optional(version),
-      hadValue: flag,
-    }),
+    answer: writeAnswer,
   },
   /** The record, bytes included where they are inline. */
   read: { ask: shape(place), answer: shape({ record: optional(record) }) },
