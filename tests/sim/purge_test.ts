@@ -66,18 +66,21 @@ for (const [what, at] of [["head", 6], ["bytes", -9]] as const) {
       const { live } = runningAt(added).keeper;
       const isOwner = (host: Host) => live.newest.owners(0).includes(runningAt(host).keeper.selfId);
       const loser = sim.hosts.find((host) => !isOwner(host))!;
-      for (const host of sim.hosts.filter(isOwner)) {
+      const owners = sim.hosts.filter(isOwner);
+      for (const host of owners) {
         const { storage } = runningAt(host);
         const floor = { wallMs: 2_000_000_000_000, counter: 0, writer: "other.1" };
         await storage.tombstones.raiseFloor(0, floor);
         await storage.flush();
         host.disk.corrupt(["record", 0, "k"], (bytes) => bytes.with(at, bytes.at(at)! ^ 1));
-        host.crash();
-        host.boot();
-        await sim.until("it is back", () => host.ready);
-        await runningAt(host).storage.read(0, "k").catch(() => {});
       }
+      // All at once: one that is damaged alone is mended by the others.
+      for (const host of owners) host.crash();
+      for (const host of owners) host.boot();
+      await sim.until("they are back", () => owners.every((host) => host.ready));
+      for (const host of owners) await runningAt(host).storage.read(0, "k").catch(() => {});
       await sim.sleep(10_000);
+      assertEquals(owners.map((host) => runningAt(host).storage.damagedRecords().length), [1, 1, 1]);
       await assertRejects(() => runTask(sim, loser, "purge"));
       assertEquals((await runningAt(loser).storage.heads([place]))[0]?.kind, "value");
     });
