@@ -132,7 +132,10 @@ export class Applier {
 
   async #apply(table: MemoryTable): Promise<void> {
     const entries = [...table.entries()].sort(byPlace);
-    await this.#commitAll(entries, recordMutation);
+    await this.#commitAll(entries, (entry) => {
+      this.#tables.settle(entry);
+      return recordMutation(entry);
+    });
     await this.#commitAll(entries.filter(mayExpire), expiringMutation);
     await this.#commitAll(entries.sort(byKey), indexMutation);
     // Oldest first: should this end half-way, what is left of the journal still ends with the newest of each key.

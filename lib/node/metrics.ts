@@ -53,7 +53,11 @@ export function nodeMetrics(
     gauge("storage_journal_bytes", "Bytes of the journal not yet applied", storage.journalBytes),
     gauge("storage_table_records", "Records in memory that are not yet applied", storage.tableRecords),
     gauge("storage_table_bytes", "Bytes of those records", storage.tableBytes),
-    gauge("storage_cache_bytes", "Bytes of records kept in memory for reads", storage.cacheBytes),
+    gauge(
+      "storage_cache_bytes",
+      "Bytes of records, and of what is held of keys, kept in memory",
+      storage.cacheBytes,
+    ),
     gauge("storage_queued_changes", "Changes that wait for the disk", storage.queued),
     gauge("storage_open_uploads", "Large values being written to this node", storage.openUploads),
     gauge("storage_garbage_blobs", "Large values whose bytes are to be freed", storage.garbageBlobs),

@@ -23,6 +23,11 @@ export class PackWriter {
     return this.#bytes;
   }
 
+  /** The bytes written so far; valid until more is written. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
   /** A copy of what was written. */
   taken(): Uint8Array {
     return this.#bytes.slice(0, this.#at);

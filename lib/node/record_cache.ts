@@ -1,64 +1,37 @@
 import type { StoredRecord } from "../core/record.ts";
+import { ByteCache } from "./byte_cache.ts";
+import { decodeTrustedEntry } from "./record_entry.ts";
 
-// What the objects around a record take in memory, roughly.
-const RECORD_MEMORY_BYTES = 500;
-
-/** A record, and whether it was asked for since it was last spared. */
-interface Cached {
-  readonly record: StoredRecord;
-  readonly bytes: number;
-  used: boolean;
-}
-
-/**
- * Records by key, the oldest dropped when they pass a number of bytes, but for those that were asked for since: they
- * get another turn. A read so changes no order, which would cost more than finding the record.
- */
+/** Records that were read, by key, as their entries' bytes: in a bounded number of these. */
 export class RecordCache {
-  readonly #maxBytes: number;
-  readonly #records = new Map<string, Cached>();
-  #bytes = 0;
+  readonly #entries: ByteCache;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  /** See `ByteCache`. */
+  constructor(maxBytes: number, seed: number) {
+    this.#entries = new ByteCache(maxBytes, seed);
   }
 
   get(key: string): StoredRecord | undefined {
-    const cached = this.#records.get(key);
-    if (cached === undefined) return undefined;
-    cached.used = true;
-    return cached.record;
+    const encoded = this.#entries.get(key);
+    // The record's bytes are views of what they are decoded from, and are read long after this.
+    return encoded && decodeTrustedEntry(encoded.slice());
   }
 
-  /** @param encodedBytes Length of the buffer that the record's bytes are views of. */
-  set(key: string, record: StoredRecord, encodedBytes: number): void {
-    this.delete(key);
-    const bytes = encodedBytes + 2 * key.length + RECORD_MEMORY_BYTES;
-    this.#records.set(key, { record, bytes, used: false });
-    this.#bytes += bytes;
-    // A turn sees those it spares again at its end, and then drops them.
-    for (const [oldest, cached] of this.#records) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.#records.delete(oldest);
-      if (cached.used) this.#records.set(oldest, { ...cached, used: false });
-      else this.#bytes -= cached.bytes;
-    }
+  /** @param encoded The value of the record's entry, which is intact. */
+  set(key: string, encoded: Uint8Array): void {
+    this.#entries.set(key, encoded);
   }
 
   delete(key: string): void {
-    const cached = this.#records.get(key);
-    if (cached === undefined) return;
-    this.#records.delete(key);
-    this.#bytes -= cached.bytes;
+    this.#entries.delete(key);
   }
 
   clear(): void {
-    this.#records.clear();
-    this.#bytes = 0;
+    this.#entries.clear();
   }
 
-  /** Bytes of memory, roughly. */
+  /** Bytes of memory. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#entries.bytes;
   }
 }

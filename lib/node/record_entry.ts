@@ -5,6 +5,7 @@ import { decodeRecord, encodeRecord } from "../core/record_codec.ts";
 import { damagedEntry, ENTRY_FORMAT, unknownFormat } from "./entries.ts";
 import { PackReader } from "./pack_reader.ts";
 import { PackWriter } from "./pack_writer.ts";
+import { Slab } from "./slab.ts";
 
 /** Words of the checksum behind a record. */
 const CHECKSUM_WORDS = 2;
@@ -14,6 +15,7 @@ const writer = new PackWriter();
 const reader = new PackReader();
 const fingerprint = new Fingerprint();
 const checksum = new Int32Array(4);
+const slab = new Slab();
 
 /**
  * The value of a record's entry: `[format, record]` in MessagePack, the record as `encodeRecord` gives it, and behind
@@ -31,7 +33,7 @@ export function encodeRecordEntry(record: StoredRecord): Uint8Array {
   }
   sumHead(writer.buffer, writer.length - inlineBytes(record));
   for (let i = 0; i < CHECKSUM_WORDS; i++) writer.word(checksum[i]!);
-  return writer.taken();
+  return copyOfEntry(writer.written());
 }
 
 /**
@@ -53,6 +55,16 @@ export function decodeRecordEntry(value: Uint8Array): StoredRecord {
     if (value[length + i] !== (checksum[i >>> 2]! >>> 8 * (i & 3) & 0xff)) throw damagedEntry();
   }
   return record;
+}
+
+/** The record of an entry that this process has written, or verified, itself; its bytes are views of the entry's. */
+export function decodeTrustedEntry(value: Uint8Array): StoredRecord {
+  return decodeRecord(fieldsOf(value, value.length - CHECKSUM_BYTES));
+}
+
+/** A copy of an entry, for as long as it is not in its place: it shares a buffer with those that come next. */
+export function copyOfEntry(entry: Uint8Array): Uint8Array {
+  return slab.copy(entry);
 }
 
 class UnknownFormat extends Error {

@@ -1,5 +1,5 @@
 import { DhtError } from "../core/errors.ts";
-import type { RecordHead, StoredRecord } from "../core/record.ts";
+import { headOf, type RecordHead, type StoredRecord } from "../core/record.ts";
 import { sha256 } from "../sha256.ts";
 import type { KeyedRecord } from "../wire.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
@@ -89,7 +89,7 @@ export class RecordReader {
     const [entry] = await this.#store.getMany([recordKey(partition, key)]);
     if (entry === undefined) return undefined;
     const read = this.#verified({ partition, key }, entry.value);
-    this.#tables.remember(key, read, { bytes: entry.value.length, generation });
+    this.#tables.remember(key, headOf(read), { encoded: entry.value, generation });
     return read;
   }
 
@@ -132,6 +132,7 @@ export class RecordReader {
   async #look(items: readonly Place[]): Promise<(RecordHead | "damaged" | undefined)[]> {
     const inMemory = items.map(({ key }) => this.#tables.known(key));
     const missing = items.filter((_, i) => inMemory[i] === undefined);
+    const { generation } = this.#tables;
     const entries = missing.length === 0
       ? []
       : await this.#store.getMany(missing.map(({ partition, key }) => recordKey(partition, key)));
@@ -142,6 +143,7 @@ export class RecordReader {
       if (entry === undefined) return undefined;
       const head = readableHead(entry.value);
       if (head === undefined) this.#note(items[i]!);
+      else this.#tables.remember(items[i]!.key, head, { generation });
       return head ?? "damaged";
     });
   }

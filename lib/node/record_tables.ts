@@ -1,8 +1,9 @@
-import type { StoredRecord } from "../core/record.ts";
-import { type Held, heldOf, MemoryTable, type TableEntry } from "./memory_table.ts";
+import type { RecordHead, StoredRecord } from "../core/record.ts";
+import { HeadCache } from "./head_cache.ts";
+import { type Held, MemoryTable, type TableEntry } from "./memory_table.ts";
 import type { Overlay } from "./overlay.ts";
 import { RecordCache } from "./record_cache.ts";
-import { decodeRecordEntry } from "./record_entry.ts";
+import { decodeTrustedEntry } from "./record_entry.ts";
 
 /** What memory knows of a key: what is held of it, or that nothing is. */
 export interface Known {
@@ -20,6 +21,9 @@ function expires(held: Held | undefined): boolean {
   return held?.head.expiresMs !== undefined;
 }
 
+/** The part of the memory for both caches that heads take: a head takes 50 bytes, a record of 100 takes 200. */
+const HEADS_PART = 2 / 3;
+
 /** When a table is large enough to be applied. */
 const FULL_RECORDS = 32_768;
 const FULL_BYTES = 16 * 1024 * 1024;
@@ -29,7 +33,7 @@ const FULL_JOURNAL_BYTES = 48 * 1024 * 1024;
 
 /**
  * What reads see before the store: the table that takes new entries, the one
- * that is being applied, and a cache of records.
+ * that is being applied, a cache of records, and one of what is held of keys.
  *
  * Only commits that are on the disk are in here, so nobody ever sees a record that a crash could take back.
  * A key belongs to one partition for as long as the database lives; so keys alone name records.
@@ -38,10 +42,13 @@ export class RecordTables {
   #active = new MemoryTable();
   #applying: MemoryTable | undefined;
   #generation = 0;
-  readonly #cache: RecordCache;
+  readonly #records: RecordCache;
+  readonly #heads: HeadCache;
 
-  constructor(cacheBytes: number) {
-    this.#cache = new RecordCache(cacheBytes);
+  /** @param seed 32 random bits, see `ByteCache`. */
+  constructor(cacheBytes: number, seed: number) {
+    this.#heads = new HeadCache(cacheBytes * HEADS_PART, seed);
+    this.#records = new RecordCache(cacheBytes * (1 - HEADS_PART), seed);
   }
 
   /** The newest entry of a key that is not in its place yet. */
@@ -51,14 +58,9 @@ export class RecordTables {
 
   /** The record of a key, if memory knows it: `"unknown"` means that the store has to be asked. */
   record(key: string): StoredRecord | undefined | "unknown" {
-    const cached = this.#cache.get(key);
-    if (cached !== undefined) return cached;
     const entry = this.entry(key);
-    if (entry === undefined) return "unknown";
-    if (entry.encoded === undefined) return undefined;
-    const record = decodeRecordEntry(entry.encoded);
-    this.#cache.set(key, record, entry.encoded.length);
-    return record;
+    if (entry === undefined) return this.#records.get(key) ?? "unknown";
+    return entry.encoded && decodeTrustedEntry(entry.encoded);
   }
 
   /** What a write has to be compared with, if memory knows it. */
@@ -70,8 +72,8 @@ export class RecordTables {
     }
     const applying = this.#applying?.get(key);
     if (applying !== undefined) return knownOf(applying.held);
-    const cached = this.#cache.get(key);
-    return cached && knownOf(heldOf(cached));
+    const head = this.#heads.get(key);
+    return head && knownOf({ head, blobId: undefined });
   }
 
   /** To be handed to `remember` with what is read from the store from now on. */
@@ -80,21 +82,24 @@ export class RecordTables {
   }
 
   /**
-   * Keeps a record that was read from the store, unless a newer one may have
-   * been committed since the read began.
+   * Keeps a record that was read from the store, unless a newer one may have been committed since the read began.
+   *
+   * @param options.encoded The value of its entry, which is intact; absent: its head alone is kept.
    */
-  remember(key: string, record: StoredRecord, options: { bytes: number; generation: number }): void {
+  remember(
+    key: string,
+    head: RecordHead,
+    { encoded, generation }: { encoded?: Uint8Array; generation: number },
+  ): void {
     // An entry committed meanwhile is still in a table, or a table has been dropped.
-    if (options.generation !== this.#generation || this.entry(key) !== undefined) return;
-    this.#cache.set(key, record, options.bytes);
+    if (generation !== this.#generation || this.entry(key) !== undefined) return;
+    this.#heads.set(key, head);
+    if (encoded !== undefined) this.#records.set(key, encoded);
   }
 
   /** Takes in a commit. */
   add(entries: Iterable<TableEntry>, journalValues: Iterable<{ seq: number; bytes: number }>): void {
-    for (const entry of entries) {
-      this.#active.put(entry);
-      this.#cache.delete(entry.key);
-    }
+    for (const entry of entries) this.#active.put(entry);
     for (const { seq, bytes } of journalValues) this.#active.addJournalValue(seq, bytes);
   }
 
@@ -105,6 +110,15 @@ export class RecordTables {
       this.#active = new MemoryTable();
     }
     return this.#applying;
+  }
+
+  /**
+   * To be called for each entry of the table that is being applied, before that is forgotten: until then what the
+   * caches say of its key is not asked for.
+   */
+  settle({ key, held }: TableEntry): void {
+    this.#records.delete(key);
+    this.#heads.set(key, held?.head);
   }
 
   /** Forgets the table that was being applied: all of it is in the store now. */
@@ -161,7 +175,8 @@ export class RecordTables {
     this.#active = table;
     this.#applying = undefined;
     this.#generation++;
-    this.#cache.clear();
+    this.#records.clear();
+    this.#heads.clear();
   }
 
   /** Bytes of memory of the tables. */
@@ -178,6 +193,6 @@ export class RecordTables {
   }
 
   get cacheBytes(): number {
-    return this.#cache.bytes;
+    return this.#records.bytes + this.#heads.bytes;
   }
 }

@@ -53,7 +53,7 @@ export interface StorageDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Bytes of records kept in memory for reads; by default 32 MiB. */
+  /** Bytes of memory for records that were read, and for what is held of keys; by default 80 MiB. */
   readonly cacheBytes?: number;
   /** Called once, when another process turns out to have claimed the database: this one must end. */
   onClaimLost(): void;
@@ -65,7 +65,8 @@ export interface ScanPage extends PartitionPage {
   readonly floor?: Version;
 }
 
-const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
+const DEFAULT_CACHE_BYTES = 80 * 1024 * 1024;
+const SEED_BYTES = 4;
 const OWNER_BYTES = 16;
 
 /**
@@ -116,7 +117,8 @@ export class Storage {
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#store = store;
-    this.#tables = new RecordTables(deps.cacheBytes ?? DEFAULT_CACHE_BYTES);
+    const seed = parseInt(deps.random.hex(SEED_BYTES), 16);
+    this.#tables = new RecordTables(deps.cacheBytes ?? DEFAULT_CACHE_BYTES, seed);
     const bulk = new Yielding(deps.clock, () => this.served);
     this.#applier = new Applier({ store, tables: this.#tables, log: deps.log, bulk });
     const books = () => this.#state.books;

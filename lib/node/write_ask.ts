@@ -2,7 +2,7 @@ import { DhtError } from "../core/errors.ts";
 import type { StoredRecord } from "../core/record.ts";
 import type { Ask } from "../wire.ts";
 import type { Place } from "./coordinator.ts";
-import { decodeRecordEntry, encodeRecordEntry } from "./record_entry.ts";
+import { copyOfEntry, decodeRecordEntry, encodeRecordEntry } from "./record_entry.ts";
 
 /** What an owner is asked that shall store a record: encoded once, for all owners and their disks. */
 export function writeAsk(place: Place, record: StoredRecord, mode: Ask<"write">["mode"]): Ask<"write"> {
@@ -19,7 +19,7 @@ export interface ReceivedRecord {
 export function receivedRecord({ entry, record }: Ask<"write">): ReceivedRecord {
   if (record !== undefined) return { record, encoded: entry };
   // A view of its message would hold on to all of that.
-  const encoded = entry.slice();
+  const encoded = copyOfEntry(entry);
   try {
     return { record: decodeRecordEntry(encoded), encoded };
   } catch (cause) {

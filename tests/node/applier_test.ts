@@ -37,7 +37,7 @@ function fill(tables: RecordTables, contentType: string): void {
 }
 
 Deno.test("an apply given nobody waits for it, then each of its commits makes room for requests", async () => {
-  const tables = new RecordTables(0);
+  const tables = new RecordTables(0, 1);
   fill(tables, "t/t");
   const { applier, go, rested } = await applierOf(tables);
   applier.kick();
@@ -47,7 +47,7 @@ Deno.test("an apply given nobody waits for it, then each of its commits makes ro
 });
 
 Deno.test("an apply given somebody waits for it, then its commits follow one another", async () => {
-  const tables = new RecordTables(0);
+  const tables = new RecordTables(0, 1);
   fill(tables, "t/t");
   const { applier, go, rested } = await applierOf(tables);
   applier.kick();
@@ -58,7 +58,7 @@ Deno.test("an apply given somebody waits for it, then its commits follow one ano
 });
 
 Deno.test("an apply given the tables have filled up, then its commits follow one another", async () => {
-  const tables = new RecordTables(0);
+  const tables = new RecordTables(0, 1);
   fill(tables, "t/".padEnd(400, "t"));
   const { applier, rested } = await applierOf(tables);
   applier.kick();

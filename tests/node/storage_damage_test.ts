@@ -72,11 +72,12 @@ Deno.test("storage given a record's bytes are damaged, then reading fails and an
 });
 
 Deno.test("storage given a record is damaged beyond reading, then nothing takes its place but what mends it", async () => {
-  const { storage, disk } = await openStorage();
-  await Promise.all([write(storage, "a", value(1)), write(storage, "b", value(1))]);
-  await storage.flush();
+  const { storage: first, disk } = await openStorage();
+  await Promise.all([write(first, "a", value(1)), write(first, "b", value(1))]);
+  await first.close();
   const { partition } = place("a");
   disk.corrupt(["record", partition, "a"], () => Uint8Array.of(0xc1));
+  const { storage } = await openStorage({ disk });
   await assertFails("corrupt_value", () => read(storage, "a"));
   await assertFails("corrupt_value", () => write(storage, "a", value(9)));
   await assertFails("corrupt_value", () => write(storage, "a", value(9), "merge"));
@@ -90,6 +91,20 @@ Deno.test("storage given a record is damaged beyond reading, then nothing takes 
   assertEquals(await read(storage, "a"), value(1));
   assertEquals(damagedOf(await storage.digests(), partition), [1, 0]);
   assertEquals(storage.damagedRecords(), []);
+});
+
+Deno.test("storage given a damaged record whose head is in memory, then a write is compared with that", async () => {
+  const { storage, disk } = await openStorage();
+  await write(storage, "a", value(5));
+  await storage.flush();
+  const { partition } = place("a");
+  disk.corrupt(["record", partition, "a"], () => Uint8Array.of(0xc1));
+  await assertFails("corrupt_value", () => read(storage, "a"));
+  assertEquals((await write(storage, "a", value(4), "merge")).kind, "stale");
+  assertEquals(damagedOf(await storage.digests(), partition), [0, 1]);
+  assertEquals((await write(storage, "a", value(6))).kind, "stored");
+  assertEquals(await read(storage, "a"), value(6));
+  assertEquals(damagedOf(await storage.digests(), partition), [1, 0]);
 });
 
 Deno.test("storage given a record is damaged and no other owner holds any, when it is forgotten, then it is no more", async () => {
