@@ -1,3 +1,5 @@
+import { encodeKey, hashBytes, keyBytes } from "./key_hash.ts";
+
 /** Bytes that are allocated at a time, at most, and given up together. */
 const SEGMENT_BYTES = 256 * 1024;
 /** Segments that a cache has at least, once it is full. */
@@ -14,10 +16,6 @@ const LIVE = 1;
 const USED = 2;
 /** Bytes of the index for one entry: its hash, and where it is. */
 const SLOT_BYTES = 8;
-
-const encoder = new TextEncoder();
-// The key that was looked for last, as UTF-8; a key takes less than a store's longest.
-const scratch = new Uint8Array(8_192);
 
 /** Bytes of memory that one side of the cache takes. */
 interface Segment {
@@ -46,7 +44,7 @@ export class ByteCache {
   #count = 0;
   // Of the entry that was found last.
   #slot = 0;
-  #segment: Segment = { bytes: scratch, used: 0 };
+  #segment: Segment = { bytes: keyBytes, used: 0 };
   #at = 0;
 
   /**
@@ -61,36 +59,36 @@ export class ByteCache {
 
   /** The bytes of a key: a view, valid until the cache is changed. */
   get(key: string): Uint8Array | undefined {
-    const keyBytes = encode(key);
-    if (!this.#find(keyBytes, hashOf(scratch, 0, keyBytes, this.#seed))) return undefined;
+    const length = encodeKey(key);
+    if (!this.#find(length, hashBytes(keyBytes, 0, length, this.#seed))) return undefined;
     const { bytes } = this.#segment;
     const at = this.#at;
     bytes[at + FLAGS_AT]! |= USED;
-    const start = at + HEADER_BYTES + keyBytes;
+    const start = at + HEADER_BYTES + length;
     return bytes.subarray(start, start + uint16(bytes, at + 2));
   }
 
   /** Keeps a copy of the bytes, unless they are too many. */
   set(key: string, value: Uint8Array): void {
-    const keyBytes = encode(key);
-    const hash = hashOf(scratch, 0, keyBytes, this.#seed);
-    if (this.#find(keyBytes, hash)) {
+    const length = encodeKey(key);
+    const hash = hashBytes(keyBytes, 0, length, this.#seed);
+    if (this.#find(length, hash)) {
       const { bytes } = this.#segment;
       if (uint16(bytes, this.#at + 2) === value.length) {
-        bytes.set(value, this.#at + HEADER_BYTES + keyBytes);
+        bytes.set(value, this.#at + HEADER_BYTES + length);
         bytes[this.#at + FLAGS_AT]! |= USED;
         return;
       }
       this.#drop(this.#slot);
     }
-    const size = HEADER_BYTES + keyBytes + value.length;
+    const size = HEADER_BYTES + length + value.length;
     if (value.length > MAX_ENTRY_BYTES || size > this.#segmentBytes / 2) return;
-    this.#append(keyBytes, hash, value, size);
+    this.#append(length, hash, value, size);
   }
 
   delete(key: string): void {
-    const keyBytes = encode(key);
-    if (this.#find(keyBytes, hashOf(scratch, 0, keyBytes, this.#seed))) this.#drop(this.#slot);
+    const length = encodeKey(key);
+    if (this.#find(length, hashBytes(keyBytes, 0, length, this.#seed))) this.#drop(this.#slot);
   }
 
   clear(): void {
@@ -111,15 +109,15 @@ export class ByteCache {
     return this.#segments.length * this.#segmentBytes + this.#places.length * SLOT_BYTES;
   }
 
-  /** Looks for the key in `scratch`. */
-  #find(keyBytes: number, hash: number): boolean {
+  /** Looks for the key in `keyBytes`. */
+  #find(length: number, hash: number): boolean {
     const first = this.#firstSlot(hash);
     for (let slot = first; slot < first + WAYS; slot++) {
       if (this.#hashes[slot] !== hash || this.#places[slot] === 0) continue;
       const place = this.#places[slot]! - 1;
       const segment = this.#segments[Math.floor(place / this.#segmentBytes)]!;
       const at = place % this.#segmentBytes;
-      if (!isKeyAt(segment.bytes, at, keyBytes)) continue;
+      if (!isKeyAt(segment.bytes, at, length)) continue;
       this.#slot = slot;
       this.#segment = segment;
       this.#at = at;
@@ -128,15 +126,15 @@ export class ByteCache {
     return false;
   }
 
-  #append(keyBytes: number, hash: number, value: Uint8Array, size: number): void {
+  #append(length: number, hash: number, value: Uint8Array, size: number): void {
     const at = this.#reserve(size);
     const segment = this.#segments[this.#current]!;
     const { bytes } = segment;
-    putUint16(bytes, at, keyBytes);
+    putUint16(bytes, at, length);
     putUint16(bytes, at + 2, value.length);
     bytes[at + FLAGS_AT] = LIVE;
-    for (let i = 0; i < keyBytes; i++) bytes[at + HEADER_BYTES + i] = scratch[i]!;
-    bytes.set(value, at + HEADER_BYTES + keyBytes);
+    for (let i = 0; i < length; i++) bytes[at + HEADER_BYTES + i] = keyBytes[i]!;
+    bytes.set(value, at + HEADER_BYTES + length);
     segment.used = at + size;
     this.#insert(hash, 1 + this.#current * this.#segmentBytes + at);
   }
@@ -160,11 +158,11 @@ export class ByteCache {
     const { bytes } = segment;
     let kept = 0;
     for (let at = 0; at < segment.used;) {
-      const keyBytes = uint16(bytes, at);
-      const size = HEADER_BYTES + keyBytes + uint16(bytes, at + 2);
+      const length = uint16(bytes, at);
+      const size = HEADER_BYTES + length + uint16(bytes, at + 2);
       const flags = bytes[at + FLAGS_AT]!;
       if ((flags & LIVE) !== 0) {
-        const slot = this.#slotOf(hashOf(bytes, at + HEADER_BYTES, keyBytes, this.#seed), 1 + base + at);
+        const slot = this.#slotOf(hashBytes(bytes, at + HEADER_BYTES, length, this.#seed), 1 + base + at);
         if ((flags & USED) !== 0 && kept + size <= this.#segmentBytes / 2) {
           bytes.copyWithin(kept, at, at + size);
           bytes[kept + FLAGS_AT] = LIVE;
@@ -241,33 +239,13 @@ export class ByteCache {
   }
 }
 
-/** Puts the key's UTF-8 into `scratch`. Returns its length. */
-function encode(key: string): number {
-  const { length } = key;
-  for (let i = 0; i < length; i++) {
-    const unit = key.charCodeAt(i);
-    if (unit >= 0x80 || i >= scratch.length) return encoder.encodeInto(key, scratch).written;
-    scratch[i] = unit;
-  }
-  return length;
-}
-
-function isKeyAt(bytes: Uint8Array, at: number, keyBytes: number): boolean {
-  if (uint16(bytes, at) !== keyBytes) return false;
+function isKeyAt(bytes: Uint8Array, at: number, length: number): boolean {
+  if (uint16(bytes, at) !== length) return false;
   const start = at + HEADER_BYTES;
-  for (let i = 0; i < keyBytes; i++) {
-    if (bytes[start + i] !== scratch[i]) return false;
+  for (let i = 0; i < length; i++) {
+    if (bytes[start + i] !== keyBytes[i]) return false;
   }
   return true;
-}
-
-/** FNV-1a, and the last steps of MurmurHash3, after which every bit of the input counts in the lowest ones. */
-function hashOf(bytes: Uint8Array, start: number, length: number, seed: number): number {
-  let hash = seed ^ 0x811c9dc5;
-  for (let i = start; i < start + length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  hash = Math.imul(hash ^ hash >>> 16, 0x85ebca6b);
-  hash = Math.imul(hash ^ hash >>> 13, 0xc2b2ae35);
-  return hash ^ hash >>> 16;
 }
 
 function uint16(bytes: Uint8Array, at: number): number {

@@ -7,6 +7,7 @@ import type { DamageList } from "./damage.ts";
 import type { Held, TableEntry } from "./memory_table.ts";
 import type { Overlay } from "./overlay.ts";
 import { decodeRecordEntry } from "./record_entry.ts";
+import type { RecordTables } from "./record_tables.ts";
 import type { Yielding } from "./yielding.ts";
 
 /** What a node holds of a partition, in a few bytes. */
@@ -30,6 +31,8 @@ export interface DigestSource {
   readonly damage: DamageList;
   /** Puts all that was committed before in the records' own entries, of one partition or of all; gives what cannot be. */
   settle(partition?: number): Promise<Overlay>;
+  /** Told of every key that a scan finds in the store, and when it has found all. */
+  readonly keys: Pick<RecordTables, "noteStored" | "notedAll">;
   /** Has requests go before a scan: of all that is held, as after a start, one takes many seconds. */
   readonly bulk: Pick<Yielding, "run">;
 }
@@ -120,6 +123,7 @@ export class Digests {
     try {
       const overlay = await this.#source.settle();
       const sums = await this.#scan({ prefix: ["record"] }, overlay);
+      this.#source.keys.notedAll();
       this.#sums.clear();
       for (const [partition, sum] of sums) this.#sums.set(partition, sum);
     } catch (error) {
@@ -169,6 +173,7 @@ export class Digests {
       const { key, value } = next.value;
       const partition = countOf(key[1]);
       const name = textOf(key[2]);
+      this.#source.keys.noteStored(name);
       if (overlay.has(name)) continue;
       const head = readableHead(value);
       if (head === undefined) this.#source.damage.add({ partition, key: name });

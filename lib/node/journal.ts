@@ -3,7 +3,7 @@ import { bytesOf, countOf, damagedEntry, ENTRY_FORMAT, textOf, unknownFormat } f
 import { encodedEntry, heldOf, removalEntry, type TableEntry } from "./memory_table.ts";
 import { PackReader } from "./pack_reader.ts";
 import { PackWriter } from "./pack_writer.ts";
-import { decodeRecordEntry } from "./record_entry.ts";
+import { copyOfEntry, decodeRecordEntry } from "./record_entry.ts";
 
 // Room for the array's header and its format.
 const VALUE_HEADER_BYTES = 16;
@@ -66,7 +66,7 @@ export class JournalReplay {
     for (const [key, { partition, encoded }] of this.#newest) {
       if (encoded === null) yield removalEntry(partition, key);
       else {
-        const own = encoded.slice();
+        const own = copyOfEntry(encoded);
         yield encodedEntry(partition, key, heldOf(decodeRecordEntry(own)), own);
       }
     }

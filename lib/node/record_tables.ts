@@ -1,5 +1,6 @@
 import type { RecordHead, StoredRecord } from "../core/record.ts";
 import { HeadCache } from "./head_cache.ts";
+import { KeyFilter } from "./key_filter.ts";
 import { type Held, MemoryTable, type TableEntry } from "./memory_table.ts";
 import type { Overlay } from "./overlay.ts";
 import { RecordCache } from "./record_cache.ts";
@@ -24,6 +25,9 @@ function expires(held: Held | undefined): boolean {
 /** The part of the memory for both caches that heads take: a head takes 50 bytes, a record of 100 takes 200. */
 const HEADS_PART = 2 / 3;
 
+/** The part of it that the filter of keys takes. */
+const FILTER_PART = 1 / 16;
+
 /** When a table is large enough to be applied. */
 const FULL_RECORDS = 32_768;
 const FULL_BYTES = 16 * 1024 * 1024;
@@ -44,11 +48,15 @@ export class RecordTables {
   #generation = 0;
   readonly #records: RecordCache;
   readonly #heads: HeadCache;
+  /** Of all keys with a record in its place, once it is complete. */
+  readonly #keys: KeyFilter;
+  #hasAllKeys = false;
 
   /** @param seed 32 random bits, see `ByteCache`. */
   constructor(cacheBytes: number, seed: number) {
     this.#heads = new HeadCache(cacheBytes * HEADS_PART, seed);
-    this.#records = new RecordCache(cacheBytes * (1 - HEADS_PART), seed);
+    this.#keys = new KeyFilter(cacheBytes * FILTER_PART, seed);
+    this.#records = new RecordCache(cacheBytes * (1 - HEADS_PART - FILTER_PART), seed);
   }
 
   /** The newest entry of a key that is not in its place yet. */
@@ -59,8 +67,8 @@ export class RecordTables {
   /** The record of a key, if memory knows it: `"unknown"` means that the store has to be asked. */
   record(key: string): StoredRecord | undefined | "unknown" {
     const entry = this.entry(key);
-    if (entry === undefined) return this.#records.get(key) ?? "unknown";
-    return entry.encoded && decodeTrustedEntry(entry.encoded);
+    if (entry !== undefined) return entry.encoded && decodeTrustedEntry(entry.encoded);
+    return this.#records.get(key) ?? (this.#isAbsent(key) ? undefined : "unknown");
   }
 
   /** What a write has to be compared with, if memory knows it. */
@@ -73,7 +81,23 @@ export class RecordTables {
     const applying = this.#applying?.get(key);
     if (applying !== undefined) return knownOf(applying.held);
     const head = this.#heads.get(key);
-    return head && knownOf({ head, blobId: undefined });
+    if (head !== undefined) return knownOf({ head, blobId: undefined });
+    return this.#isAbsent(key) ? knownOf(undefined) : undefined;
+  }
+
+  /** Notes that the store has, or may have, a record of a key. */
+  noteStored(key: string): void {
+    this.#keys.add(key);
+  }
+
+  /** To be called once every key has been noted that had a record in its place at some time after the start. */
+  notedAll(): void {
+    this.#hasAllKeys = true;
+  }
+
+  /** Whether neither the store nor, as was seen before, a table has a record of a key. */
+  #isAbsent(key: string): boolean {
+    return this.#hasAllKeys && !this.#keys.mayHave(key);
   }
 
   /** To be handed to `remember` with what is read from the store from now on. */
@@ -117,6 +141,7 @@ export class RecordTables {
    * caches say of its key is not asked for.
    */
   settle({ key, held }: TableEntry): void {
+    this.#keys.add(key);
     this.#records.delete(key);
     this.#heads.set(key, held?.head);
   }
@@ -193,6 +218,6 @@ export class RecordTables {
   }
 
   get cacheBytes(): number {
-    return this.#records.bytes + this.#heads.bytes;
+    return this.#records.bytes + this.#heads.bytes + this.#keys.bytes;
   }
 }

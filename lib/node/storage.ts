@@ -129,7 +129,13 @@ export class Storage {
     });
     this.#reader = new RecordReader(store, this.#tables, damage);
     this.#index = new IndexReader(store, this.#tables, this.#reader);
-    this.#digests = new Digests({ store, damage, bulk, settle: (partition) => this.#settle(partition) });
+    this.#digests = new Digests({
+      store,
+      damage,
+      keys: this.#tables,
+      bulk,
+      settle: (partition) => this.#settle(partition),
+    });
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
       changed: (entry, before) => {

@@ -27,7 +27,9 @@ function manyRecords() {
       }
     },
   };
+  const keys = { noteStored: () => {}, notedAll: () => {} };
   const digests = new Digests({
+    keys,
     store: store as unknown as ClaimedStore,
     damage: { has: () => false, add: () => {} } as never,
     settle: () => Promise.resolve(new Map()),

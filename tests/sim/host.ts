@@ -20,6 +20,8 @@ import type { Trace } from "./trace.ts";
 
 /** How often a node compares all it has with the other owners, as `main.ts` has it. */
 const COMPARE_INTERVAL_MS = 10 * 60_000;
+/** Room for the heads of some hundred keys, so that they come and go. */
+const CACHE_BYTES = 16 * 1024;
 
 export { type Running, SimProcess } from "./sim_process.ts";
 
@@ -198,7 +200,8 @@ export class Host {
     const clock = new SimClock(this.#world.scheduler, this.wall, life);
     const random = this.#random.fork("inspection");
     const log: Log = { event: () => {} };
-    return Storage.open({ store: new MemoryStore(this.disk), clock, random, log, onClaimLost: () => {} });
+    const store = new MemoryStore(this.disk);
+    return Storage.open({ store, clock, random, log, cacheBytes: CACHE_BYTES, onClaimLost: () => {} });
   }
 
   /** Takes the disk away, and everything on it. Only while nothing runs. */
@@ -243,7 +246,7 @@ export class Host {
     const log = this.#logOf(process);
     const store = this.#openStore(process, random.fork("disk"));
     const onClaimLost = (): void => this.#end(process, "its database was claimed");
-    const storage = await Storage.open({ store, clock, random, log, onClaimLost });
+    const storage = await Storage.open({ store, clock, random, log, cacheBytes: CACHE_BYTES, onClaimLost });
     tampering.storage?.(storage, this);
     const identity = await nextIncarnation(storage, random, this.address);
     const ownIdentity = tampering.identity?.(identity, this) ?? identity;
