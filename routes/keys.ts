@@ -65,15 +65,16 @@ export function putValue(call: Call): Promise<Response> {
 }
 
 function answerToPut(key: string, { version, valueBytes, acknowledged, expiresMs }: Written): Response {
+  const formatted = formatVersion(version);
   const answer: PutAnswer = {
     key,
     timestamp: timestampSeconds(version),
-    version: formatVersion(version),
+    version: formatted,
     size: valueBytes,
     replicas: acknowledged,
     expires: expiresMs === undefined ? null : expiresMs / 1000,
   };
-  return answerOf(answer);
+  return answerOf(answer, { etag: `"${formatted}"` });
 }
 
 /** `DELETE /keys/{key}`: writes a tombstone; 404 where there was nothing to delete. */

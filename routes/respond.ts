@@ -15,10 +15,12 @@ export function json<T>(
 
 /**
  * The JSON answer to a change: nobody stores or shows it, so it has no headers against that, and the server itself
- * writes its length. With its type alone it takes the server's short way, which a second header would double.
+ * writes its length.
  */
-export function answerOf<T>(answer: T): Response {
-  return new Response(JSON.stringify(answer), { headers: { "content-type": "application/json" } });
+export function answerOf<T>(answer: T, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(JSON.stringify(answer), {
+    headers: { "content-type": "application/json", ...headers },
+  });
 }
 
 /** A body of text, with its length known, so that HEAD tells it too. */

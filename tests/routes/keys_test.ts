@@ -5,14 +5,17 @@ import { Api, problemOf } from "./fixture.ts";
 
 const LONG_KEY = "k".repeat(1024);
 
-Deno.test("PUT /keys/{key} given a body, then answers what was acknowledged, in as few headers as do", async () => {
+Deno.test("PUT /keys/{key} given a body, then answers what was acknowledged, with an ETag", async () => {
   const api = new Api();
   const response = await api.send("PUT", "/keys/a/b", {
     body: "hello",
     headers: { "content-type": "text/css" },
   });
   assertEquals(response.status, 200);
-  assertEquals([...response.headers], [["content-type", "application/json"]]);
+  assertEquals([...response.headers], [
+    ["content-type", "application/json"],
+    ["etag", `"${api.node.nowMs}-0-s1.1"`],
+  ]);
   assertEquals(await response.json(), {
     key: "a/b",
     timestamp: api.node.nowMs / 1000,
