@@ -14,6 +14,9 @@ const MAX_TABLE_BYTES = 32 * 1024 * 1024;
 /** Up to here there is time to have requests go before an apply. */
 const UNHURRIED_BYTES = MAX_TABLE_BYTES / 2;
 
+/** Mutations of one commit: reads and the journal wait meanwhile, and each may touch a page of its own. */
+const COMMIT_MUTATIONS = 250;
+
 /** What an applier works on. */
 export interface ApplierDeps {
   readonly store: ClaimedStore;
@@ -25,7 +28,7 @@ export interface ApplierDeps {
 
 /**
  * Moves records from the journal to their keys, in the background: sorted,
- * newest only, in large commits.
+ * newest only, in commits that are large, and end soon.
  *
  * A failing apply loses nothing: the table stays, and the next occasion tries again from its beginning.
  */
@@ -151,7 +154,7 @@ export class Applier {
       const mutation = mutationOf(item);
       const ownKeyBytes = storeKeyBytes(mutation.key);
       const ownBytes = ownKeyBytes + (mutation.kind === "set" ? mutation.value.length : 0);
-      const isFull = mutations.length === COMMIT_ROOM.mutations || bytes + ownBytes > COMMIT_ROOM.bytes ||
+      const isFull = mutations.length === COMMIT_MUTATIONS || bytes + ownBytes > COMMIT_ROOM.bytes ||
         keyBytes + ownKeyBytes > COMMIT_ROOM.keyBytes;
       if (isFull) {
         await this.#commit(mutations);

@@ -1,6 +1,6 @@
 import { Fingerprint } from "../core/fingerprint.ts";
 import { headOf, type RecordHead } from "../core/record.ts";
-import type { StoreEntry, StoreRange } from "../ports/store.ts";
+import type { StoreKey, StoreRange } from "../ports/store.ts";
 import type { ClaimedStore } from "./claimed_store.ts";
 import { countOf, isDamage, textOf } from "./entries.ts";
 import type { DamageList } from "./damage.ts";
@@ -31,8 +31,8 @@ export interface DigestSource {
   readonly damage: DamageList;
   /** Puts all that was committed before in the records' own entries, of one partition or of all; gives what cannot be. */
   settle(partition?: number): Promise<Overlay>;
-  /** Told of every key that a scan finds in the store, and when it has found all. */
-  readonly keys: Pick<RecordTables, "noteStored" | "notedAll">;
+  /** Told of all that a scan finds in the store, so that nobody has to look there for it again. */
+  readonly memory: Pick<RecordTables, "generation" | "remember" | "noteStored" | "notedAll">;
   /** Has requests go before a scan: of all that is held, as after a start, one takes many seconds. */
   readonly bulk: Pick<Yielding, "run">;
 }
@@ -123,7 +123,7 @@ export class Digests {
     try {
       const overlay = await this.#source.settle();
       const sums = await this.#scan({ prefix: ["record"] }, overlay);
-      this.#source.keys.notedAll();
+      this.#source.memory.notedAll();
       this.#sums.clear();
       for (const [partition, sum] of sums) this.#sums.set(partition, sum);
     } catch (error) {
@@ -152,36 +152,39 @@ export class Digests {
       if (this.#source.damage.has(key)) sumOf(sums, partition).countDamaged(1);
       else sumOf(sums, partition).add(key, held.head, 1);
     }
-    const entries = this.#source.store.list(range);
-    try {
-      while (await this.#source.bulk.run(() => this.#scanPiece(entries, overlay, sums)));
-    } finally {
-      await entries.return?.();
+    let rest: StoreRange | undefined = range;
+    while (rest !== undefined) {
+      const piece: StoreRange = rest;
+      rest = await this.#source.bulk.run(() => this.#scanPiece(piece, overlay, sums));
     }
     return sums;
   }
 
-  /** Adds some entries to the sums. Resolves to whether there may be more. */
+  /** Adds the first entries of a range to the sums. Resolves to what is left of it. */
   async #scanPiece(
-    entries: AsyncIterator<StoreEntry>,
+    range: StoreRange,
     overlay: Overlay,
     sums: Map<number, DigestSum>,
-  ): Promise<boolean> {
-    for (let i = 0; i < ENTRIES_PER_PIECE; i++) {
-      const next = await entries.next();
-      if (next.done === true) return false;
-      const { key, value } = next.value;
+  ): Promise<StoreRange | undefined> {
+    const { store, damage, memory } = this.#source;
+    const { generation } = memory;
+    let last: StoreKey | undefined;
+    let seen = 0;
+    for await (const { key, value } of store.list(range, { limit: ENTRIES_PER_PIECE })) {
+      seen++;
+      last = key;
       const partition = countOf(key[1]);
       const name = textOf(key[2]);
-      this.#source.keys.noteStored(name);
+      memory.noteStored(name);
       if (overlay.has(name)) continue;
       const head = readableHead(value);
-      if (head === undefined) this.#source.damage.add({ partition, key: name });
+      if (head === undefined) damage.add({ partition, key: name });
+      else memory.remember(name, head, { generation });
       const sum = sumOf(sums, partition);
-      if (head === undefined || this.#source.damage.has(name)) sum.countDamaged(1);
+      if (head === undefined || damage.has(name)) sum.countDamaged(1);
       else sum.add(name, head, 1);
     }
-    return true;
+    return last === undefined || seen < ENTRIES_PER_PIECE ? undefined : { ...range, after: last };
   }
 }
 

@@ -132,7 +132,7 @@ export class Storage {
     this.#digests = new Digests({
       store,
       damage,
-      keys: this.#tables,
+      memory: this.#tables,
       bulk,
       settle: (partition) => this.#settle(partition),
     });

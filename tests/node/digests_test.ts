@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ClaimedStore } from "../../lib/node/claimed_store.ts";
 import { Digests } from "../../lib/node/digests.ts";
+import type { RecordHead } from "../../lib/core/record.ts";
 import { recordKey } from "../../lib/node/entries.ts";
 import { encodeRecordEntry } from "../../lib/node/record_entry.ts";
+import type { StoreRange } from "../../lib/ports/store.ts";
 
 const RECORDS = 1_200;
 const VALUE = encodeRecordEntry({
@@ -15,21 +17,26 @@ const VALUE = encodeRecordEntry({
 function manyRecords() {
   const pieces: number[] = [];
   let read = 0;
-  let closed = false;
   const store = {
-    async *list() {
-      try {
-        for (; read < RECORDS; read++) {
-          yield { key: recordKey(3, `k${read}`), value: VALUE, versionstamp: "" };
-        }
-      } finally {
-        closed = true;
+    async *list({ after }: StoreRange, { limit }: { limit: number }) {
+      const from = after === undefined ? 0 : Number(String(after[2]).slice(1)) + 1;
+      begun = memory.generation++;
+      for (read = from; read < Math.min(RECORDS, from + limit); read++) {
+        yield { key: recordKey(3, `k${read}`), value: VALUE, versionstamp: "" };
       }
     },
   };
-  const keys = { noteStored: () => {}, notedAll: () => {} };
+  const remembered = new Set<number>();
+  const memory = {
+    generation: 0,
+    remember: (_key: string, _head: RecordHead, { generation }: { generation: number }) =>
+      void remembered.add(generation - begun),
+    noteStored: () => {},
+    notedAll: () => {},
+  };
+  let begun = 0;
   const digests = new Digests({
-    keys,
+    memory,
     store: store as unknown as ClaimedStore,
     damage: { has: () => false, add: () => {} } as never,
     settle: () => Promise.resolve(new Map()),
@@ -40,13 +47,19 @@ function manyRecords() {
       },
     },
   });
-  return { digests, pieces, isClosed: () => closed };
+  return { digests, pieces, remembered };
 }
 
 Deno.test("digests given many records, then they are scanned in pieces, so that requests can go between", async () => {
-  const { digests, pieces, isClosed } = manyRecords();
+  const { digests, pieces } = manyRecords();
   assertEquals((await digests.current()).get(3)?.records, RECORDS);
   assertEquals(pieces.length, 3);
-  assert(isClosed());
   assert(pieces.every((read, i) => i === 0 || read - pieces[i - 1]! <= 500), `${pieces}`);
+});
+
+Deno.test("digests given records change while a piece is read, then memory is told that they may have", async () => {
+  const { digests, remembered } = manyRecords();
+  await digests.current();
+  // All were of the generation in which the reading of their piece began.
+  assertEquals([...remembered], [0]);
 });
