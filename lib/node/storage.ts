@@ -26,7 +26,7 @@ import { NO_OVERLAY, type Overlay } from "./overlay.ts";
 import { RecordTables } from "./record_tables.ts";
 import { ScrubReader } from "./scrub_reader.ts";
 import { stateCost } from "./state_blobs.ts";
-import type { StorageStats } from "./storage_stats.ts";
+import { statsOf, type StorageStats } from "./storage_stats.ts";
 import { loadStoredState, type StoredState } from "./stored_state.ts";
 import { Tombstones } from "./tombstones.ts";
 import {
@@ -316,23 +316,14 @@ export class Storage {
   }
 
   stats(): StorageStats {
-    const { uploads, garbage, damaged } = this.#state.books;
-    return {
-      journalBytes: this.#tables.journalBytes,
-      tableRecords: this.#tables.size,
-      tableBytes: this.#tables.bytes,
-      cacheBytes: this.#tables.cacheBytes,
-      queued: this.#writer.queued,
-      commits: this.#writer.commits,
-      failedCommits: this.#writer.failures,
-      appliedRecords: this.#applier.applied,
-      failedApplies: this.#applier.failures,
-      openUploads: uploads.size,
-      garbageBlobs: garbage.size,
-      damagedRecords: damaged.size,
-      foundDamaged: this.#damage.found,
-      diskFull: this.#store.full,
-    };
+    return statsOf({
+      store: this.#store,
+      tables: this.#tables,
+      writer: this.#writer,
+      applier: this.#applier,
+      damage: this.#damage,
+      books: this.#state.books,
+    });
   }
 
   /** Finishes what is under way, empties the journal if the disk lets it, and closes the store. */
