@@ -1,4 +1,5 @@
 import type { Clock } from "../lib/ports/clock.ts";
+import { concatChunks } from "../lib/node/byte_reader.ts";
 import { BodyReader, tooLarge } from "./body_reader.ts";
 
 /** Milliseconds without a byte after which a body that is waited for is given up. */
@@ -123,7 +124,7 @@ async function readWhole(body: BodyReader): Promise<Uint8Array> {
 
 async function readOn(body: BodyReader, parts: Uint8Array[]): Promise<Uint8Array> {
   for (let part = await body.next(); part !== undefined; part = await body.next()) parts.push(part);
-  return joined(parts);
+  return concatChunks(parts);
 }
 
 async function readKept(body: BodyReader, keep: Keep): Promise<Uint8Array> {
@@ -159,17 +160,6 @@ class Kept {
   }
 
   bytes(): Uint8Array {
-    return joined(this.#parts);
+    return concatChunks(this.#parts);
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

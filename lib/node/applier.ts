@@ -6,6 +6,7 @@ import type { ClaimedStore } from "./claimed_store.ts";
 import { COMMIT_ROOM } from "./commit_batch.ts";
 import { encodeEntry, expiringKey, indexKey, journalKey, recordKey } from "./entries.ts";
 import type { MemoryTable, TableEntry } from "./memory_table.ts";
+import { NO_OVERLAY, type Overlay } from "./overlay.ts";
 import type { RecordTables } from "./record_tables.ts";
 import type { Yielding } from "./yielding.ts";
 
@@ -81,6 +82,18 @@ export class Applier {
     if (newest !== undefined && !newest.applied) await this.flush();
   }
 
+  /** Puts all that was committed before in its place, of one partition or of all; gives what a full disk keeps from it. */
+  async settle(partition?: number): Promise<Overlay> {
+    if (partition !== undefined && !this.#tables.touches(partition)) return NO_OVERLAY;
+    try {
+      await this.flush();
+      return NO_OVERLAY;
+    } catch (error) {
+      if (!(error instanceof DhtError && error.code === "disk_full")) throw error;
+      return this.#tables.unapplied(partition);
+    }
+  }
+
   get hasRoom(): boolean {
     return this.#tables.bytes < MAX_TABLE_BYTES;
   }
@@ -136,7 +149,7 @@ export class Applier {
   async #apply(table: MemoryTable): Promise<void> {
     const entries = [...table.entries()].sort(byPlace);
     await this.#commitAll(entries, (entry) => {
-      this.#tables.settle(entry);
+      this.#tables.notePlaced(entry);
       return recordMutation(entry);
     });
     await this.#commitAll(entries.filter(mayExpire), expiringMutation);

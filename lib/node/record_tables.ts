@@ -22,7 +22,7 @@ function expires(held: Held | undefined): boolean {
   return held?.head.expiresMs !== undefined;
 }
 
-/** The part of the memory for both caches that heads take: a head takes 50 bytes, a record of 100 takes 200. */
+/** The part of the memory for all caches that heads take: a head takes 50 bytes, a record of 100 takes 200. */
 const HEADS_PART = 2 / 3;
 
 /** The part of it that the filter of keys takes. */
@@ -37,7 +37,7 @@ const FULL_JOURNAL_BYTES = 48 * 1024 * 1024;
 
 /**
  * What reads see before the store: the table that takes new entries, the one
- * that is being applied, a cache of records, and one of what is held of keys.
+ * that is being applied, caches of records and of heads, and a filter of keys.
  *
  * Only commits that are on the disk are in here, so nobody ever sees a record that a crash could take back.
  * A key belongs to one partition for as long as the database lives; so keys alone name records.
@@ -140,7 +140,7 @@ export class RecordTables {
    * To be called for each entry of the table that is being applied, before that is forgotten: until then what the
    * caches say of its key is not asked for.
    */
-  settle({ key, held }: TableEntry): void {
+  notePlaced({ key, held }: TableEntry): void {
     this.#keys.add(key);
     this.#records.delete(key);
     this.#heads.set(key, held?.head);

@@ -22,7 +22,6 @@ import {
   type RecordsPage,
   type ScanRange,
 } from "./record_reader.ts";
-import { NO_OVERLAY, type Overlay } from "./overlay.ts";
 import { RecordTables } from "./record_tables.ts";
 import { ScrubReader } from "./scrub_reader.ts";
 import { stateCost } from "./state_blobs.ts";
@@ -134,7 +133,7 @@ export class Storage {
       damage,
       memory: this.#tables,
       bulk,
-      settle: (partition) => this.#settle(partition),
+      settle: (partition) => this.#applier.settle(partition),
     });
     this.#writer = new GroupCommit(store, this.#tables, {
       prepare: () => this.#prepare(),
@@ -262,7 +261,7 @@ export class Storage {
    */
   async expiring(after: Place | undefined, limit: number): Promise<ExpiringKey[]> {
     this.#assertServing();
-    await this.#settle();
+    await this.#applier.settle();
     return await this.#reader.listExpiring(after, limit);
   }
 
@@ -387,17 +386,5 @@ export class Storage {
     this.#tables.replace(state.table);
     this.#digests.doubtAll();
     this.#writer.continueAfter(state.table.journalSeqs.at(-1) ?? -1);
-  }
-
-  /** Puts all that was committed before in its place, of one partition or of all; gives what a full disk keeps from it. */
-  async #settle(partition?: number): Promise<Overlay> {
-    if (partition !== undefined && !this.#tables.touches(partition)) return NO_OVERLAY;
-    try {
-      await this.#applier.flush();
-      return NO_OVERLAY;
-    } catch (error) {
-      if (!(error instanceof DhtError && error.code === "disk_full")) throw error;
-      return this.#tables.unapplied(partition);
-    }
   }
 }
